@@ -1,0 +1,1 @@
+"""Treadle: a workflow engine for science."""

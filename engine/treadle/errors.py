@@ -1,0 +1,186 @@
+"""Every error Treadle raises on purpose.
+
+::
+
+    TreadleError                    what happened, to what, and what to do next
+    ├─ UsageError                   the caller can mend it: exit status 2
+    │  ├─ SettingsInvalid           a setting, or treadle.toml
+    │  ├─ UnknownName               no package, task, dataset, workflow or run of that name
+    │  ├─ AlreadyExists             the name is taken
+    │  ├─ WorkflowInvalid           its JSON, its graph, or a task it names
+    │  ├─ ArgumentsInvalid          a step's arguments against its task's schema
+    │  ├─ DatasetInvalid            its JSON, its folder, or an item in it
+    │  └─ NothingSelected           a step's filters leave no item
+    ├─ CollectError                 getting a package's environment and tasks
+    │  ├─ SourceInvalid             not an index requirement, a folder or a wheel
+    │  ├─ ResolutionFailed          the resolver found no set of versions: its words are kept
+    │  ├─ BuildFailed               a wheel or an environment could not be built
+    │  ├─ InterpreterMissing        no such Python on this machine
+    │  └─ ManifestInvalid           missing, malformed, of an unknown version, or against its own rules
+    ├─ ClusterError                 the workers, or the way to them
+    │  └─ WorkersUnavailable        no worker came up
+    ├─ UnitError                    the end of one unit; its siblings go on
+    │  ├─ CommandInvalid            the command cannot be run at all
+    │  ├─ OutputInvalid             what the unit returned is not what a unit returns
+    │  └─ WorkerLost                the worker died under it: not the unit's fault
+    ├─ MergeFailed                  outputs of good units that contradict one another or the dataset
+    ├─ LedgerError                  the durable record could not be read or written
+    │  ├─ LedgerBusy                another process held it for too long
+    │  └─ SchemaTooNew              written by a newer Treadle
+    ├─ StorageFull                  no space left, or a folder that may not be written
+    ├─ ServerError                  Prefect's server did not start or does not answer
+    ├─ RunFailed                    a run ended with a failed step: raised to the caller of the run
+    └─ Cancelled                    asked for, not a failure
+"""
+
+from __future__ import annotations
+
+
+class TreadleError(Exception):
+    """Base of all errors of Treadle.
+
+    Args:
+        what: One or more sentences: what happened, and to what.
+        remedy: What to do next, in one sentence; empty where nothing can be advised.
+        detail: Text of another program that explains the failure, shown as it came.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, remedy: str = "", detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".strip()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by state, so that an error survives its way back from a worker."""
+        return (_rebuild, (type(self), self.args, self.__dict__.copy()))
+
+
+def _rebuild(kind: type[TreadleError], args: tuple[object, ...], state: dict[str, object]) -> TreadleError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(TreadleError):
+    """The caller can mend it."""
+
+    exit_code = 2
+
+
+class SettingsInvalid(UsageError):
+    """A setting has a value it cannot have."""
+
+
+class UnknownName(UsageError):
+    """Nothing has that name."""
+
+
+class AlreadyExists(UsageError):
+    """The name is taken."""
+
+
+class WorkflowInvalid(UsageError):
+    """A workflow that cannot be read, ordered or resolved."""
+
+
+class ArgumentsInvalid(UsageError):
+    """A step's arguments break its task's schema."""
+
+
+class DatasetInvalid(UsageError):
+    """A dataset that cannot be read, or an item outside its folder."""
+
+
+class NothingSelected(UsageError):
+    """A step's filters leave no item to work on."""
+
+
+class CollectError(TreadleError):
+    """A package's environment or tasks could not be had."""
+
+
+class SourceInvalid(CollectError):
+    """The text names no package."""
+
+    exit_code = 2
+
+
+class ResolutionFailed(CollectError):
+    """The resolver found no set of versions."""
+
+
+class BuildFailed(CollectError):
+    """A wheel or an environment could not be built."""
+
+
+class InterpreterMissing(CollectError):
+    """No such Python on this machine."""
+
+
+class ManifestInvalid(CollectError):
+    """A manifest that is missing, malformed or breaks the rules."""
+
+
+class ClusterError(TreadleError):
+    """The workers, or the way to them, failed."""
+
+
+class WorkersUnavailable(ClusterError):
+    """No worker came up."""
+
+
+class UnitError(TreadleError):
+    """The end of one unit."""
+
+
+class CommandInvalid(UnitError):
+    """The unit's command cannot be run at all."""
+
+
+class OutputInvalid(UnitError):
+    """What the unit returned is not what a unit returns."""
+
+
+class WorkerLost(UnitError):
+    """The worker died under the unit."""
+
+
+class MergeFailed(TreadleError):
+    """Outputs of good units contradict one another or the dataset."""
+
+
+class LedgerError(TreadleError):
+    """The ledger could not be read or written."""
+
+
+class LedgerBusy(LedgerError):
+    """Another process held the ledger for too long."""
+
+
+class SchemaTooNew(LedgerError):
+    """The ledger was written by a newer Treadle."""
+
+
+class StorageFull(TreadleError):
+    """No space is left, or the place may not be written."""
+
+
+class ServerError(TreadleError):
+    """Prefect's server did not start or does not answer."""
+
+
+class RunFailed(TreadleError):
+    """A run ended with a failed step."""
+
+
+class Cancelled(TreadleError):
+    """Somebody asked for the end."""
+
+    exit_code = 130
