@@ -1,0 +1,72 @@
+"""What units return, and its validation (Fractal 1.4)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+
+from treadle.errors import OutputInvalid
+from treadle.model.constrained import ItemUrl, JsonObject, NullableAttributes, Types, Value
+from treadle.model.problems import found, listed, problems_of
+
+
+class ItemUpdate(Value):
+    """A new item, or what changes in one; an attribute that is null is removed."""
+
+    zarr_url: ItemUrl
+    origin: ItemUrl | None = None
+    attributes: NullableAttributes = Field(default_factory=dict)
+    types: Types = Field(default_factory=dict)
+
+
+class UnitOutput(Value):
+    """What a unit says about the dataset: nothing, as a rule, if it works in place."""
+
+    image_list_updates: tuple[ItemUpdate, ...] = ()
+    image_list_removals: tuple[ItemUrl, ...] = ()
+
+
+class InitItem(Value):
+    """One unit that the init call of a compound task asks for."""
+
+    zarr_url: ItemUrl
+    init_args: JsonObject = Field(default_factory=dict)
+
+
+class InitOutput(Value):
+    """The units that the init call of a compound task asks for."""
+
+    parallelization_list: tuple[InitItem, ...] = ()
+
+
+def parse_unit_output(value: object) -> UnitOutput:
+    """Read what a unit returned; None is success without updates.
+
+    Raises:
+        OutputInvalid: Names every problem with its place.
+    """
+    return _parse(UnitOutput, value)
+
+
+def parse_init_output(value: object) -> InitOutput:
+    """Read what the init call of a compound task returned; None asks for no units.
+
+    Raises:
+        OutputInvalid: Names every problem with its place.
+    """
+    return _parse(InitOutput, value)
+
+
+_Output = TypeVar("_Output", UnitOutput, InitOutput)
+
+
+def _parse(kind: type[_Output], value: object) -> _Output:
+    if value is None:
+        return kind()
+    if not isinstance(value, dict):
+        raise OutputInvalid(f"A unit must return an object or null, found {found(value)}.")
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise OutputInvalid(listed("What the unit returned is not valid", problems_of(error))) from error

@@ -1,0 +1,79 @@
+"""Units: the calls that a step consists of (Fractal 1.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from treadle.model.dataset import Item
+from treadle.model.outputs import InitItem
+from treadle.model.task import Part, Task
+from treadle.model.workflow import Step
+
+ENGINE_ARGUMENTS = frozenset({"zarr_dir", "zarr_url", "zarr_urls", "init_args"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One call of one part of a step's task.
+
+    Attributes:
+        index: Place in the step; the init call of a compound step is 0.
+        part: The part of the task that is called.
+        zarr_url: The item it works on; None where it works on all of them.
+        args: All arguments of the call, the engine's and the user's.
+    """
+
+    index: int
+    part: Part
+    zarr_url: str | None
+    args: dict[str, JsonValue]
+
+
+def first_units(task: Task, step: Step, items: Sequence[Item], zarr_dir: str) -> list[Unit]:
+    """Return the units with which a step begins.
+
+    Args:
+        task: The step's task.
+        step: The step.
+        items: The items that its filters select; a converter is not told of any.
+        zarr_dir: The dataset's folder.
+
+    Returns:
+        One unit per item for a parallel task; else the single or init call.
+    """
+    urls = list(dict.fromkeys(item.zarr_url for item in items))
+    part = task.type.first_part
+    args = step.args(part)
+    if part is Part.PARALLEL:
+        return [Unit(index, part, url, {**args, "zarr_url": url}) for index, url in enumerate(urls)]
+    engine: dict[str, JsonValue] = {"zarr_dir": zarr_dir}
+    if not task.type.is_converter:
+        engine["zarr_urls"] = list[JsonValue](urls)
+    return [Unit(0, part, None, {**args, **engine})]
+
+
+def compute_units(step: Step, init_items: Sequence[InitItem], first_index: int) -> list[Unit]:
+    """Return the units that the init call of a compound step asked for; exact repeats count once.
+
+    Args:
+        step: The step.
+        init_items: What the init call returned; items may share a URL.
+        first_index: Index of the first of these units.
+    """
+    args = step.args(Part.PARALLEL)
+    distinct = {
+        json.dumps([item.zarr_url, item.init_args], sort_keys=True): item for item in reversed(init_items)
+    }
+    return [
+        Unit(
+            index,
+            Part.PARALLEL,
+            item.zarr_url,
+            {**args, "zarr_url": item.zarr_url, "init_args": item.init_args},
+        )
+        for index, item in enumerate(reversed(distinct.values()), start=first_index)
+    ]
