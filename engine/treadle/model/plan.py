@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from treadle.model.constrained import Types, Value
-from treadle.model.filters import AttributeFilters
-from treadle.model.resources import Resources
-from treadle.model.task import InstalledTask, Part
+from collections.abc import Iterator, Mapping, Sequence
+
+from treadle.errors import ArgumentsInvalid, WorkflowInvalid
+from treadle.model.arguments import argument_problems
+from treadle.model.constrained import Scalar, Types, Value
+from treadle.model.dataset import Dataset, Item
+from treadle.model.filters import (
+    AttributeFilters,
+    attribute_filters_from_json,
+    filter_conflicts,
+    next_type_filters,
+    nothing_selected,
+    select,
+    step_type_filters,
+    type_filters_from_json,
+)
+from treadle.model.problems import listed
+from treadle.model.resources import Resources, meta_problems, overlay_meta, resources_from_meta
+from treadle.model.task import InstalledTask, Part, Task, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
 
 
@@ -45,3 +60,117 @@ class Plan(Value):
     attribute_filters: AttributeFilters
     type_filters: Types
     steps: tuple[PlannedStep, ...]
+
+
+def make_plan(
+    workflow: Workflow,
+    dataset: Dataset,
+    tasks: Mapping[TaskRef, InstalledTask],
+    *,
+    type_filters: Mapping[str, bool] | None = None,
+    attribute_filters: Mapping[str, Sequence[Scalar]] | None = None,
+) -> Plan:
+    """Resolve a workflow against a dataset, and check all that can be checked before anything runs.
+
+    Args:
+        workflow: The workflow.
+        dataset: The dataset it is to work on.
+        tasks: The installed tasks, by the references that steps use.
+        type_filters: The run's type filters.
+        attribute_filters: The run's attribute filters.
+
+    Raises:
+        WorkflowInvalid: Unknown tasks, contradicting filters, bad resources: all of them, with their steps.
+        ArgumentsInvalid: Arguments against their schemas: all of them, with their steps.
+        NothingSelected: The first step takes items and its filters leave none.
+    """
+    run_types = type_filters_from_json(dict(type_filters or {}))
+    run_attributes = attribute_filters_from_json(
+        {key: list(v) for key, v in (attribute_filters or {}).items()}
+    )
+    steps = workflow.ordered()
+    _check_workflow(workflow, steps, tasks)
+    _check_arguments(steps, tasks)
+    planned: list[PlannedStep] = []
+    inherited = run_types
+    for step in steps:
+        found = tasks[step.task]
+        filters = step_type_filters(inherited, found.task.input_types, step.type_filters)
+        units = _single_unit(found.task.type)
+        if not planned and not found.task.type.is_converter:
+            selected = _select_first(step, dataset.items, filters, run_attributes)
+            units = len(selected) if found.task.type is TaskType.PARALLEL else units
+        planned.append(
+            PlannedStep(
+                step=step,
+                task=found,
+                resources=_resources(step, found.task),
+                type_filters=filters,
+                units=units,
+            )
+        )
+        inherited = next_type_filters(inherited, found.task.output_types)
+    return Plan(
+        workflow=workflow,
+        dataset=dataset.name,
+        zarr_dir=dataset.zarr_dir,
+        attribute_filters=run_attributes,
+        type_filters=run_types,
+        steps=tuple(planned),
+    )
+
+
+def _single_unit(kind: TaskType) -> int | None:
+    return 1 if kind in {TaskType.NON_PARALLEL, TaskType.CONVERTER_NON_PARALLEL} else None
+
+
+def _select_first(
+    step: Step,
+    items: Sequence[Item],
+    type_filters: Mapping[str, bool],
+    attribute_filters: Mapping[str, Sequence[Scalar]],
+) -> list[Item]:
+    selected = select(items, type_filters, attribute_filters)
+    if not selected:
+        raise nothing_selected(step.name, len(items), type_filters, attribute_filters)
+    return selected
+
+
+def _resources(step: Step, task: Task) -> dict[Part, Resources]:
+    return {
+        part: resources_from_meta(task.part(part).meta, step.meta(part)) for part in sorted(task.type.parts)
+    }
+
+
+def _check_workflow(
+    workflow: Workflow, steps: Sequence[Step], tasks: Mapping[TaskRef, InstalledTask]
+) -> None:
+    problems = [] if steps else ["it has no steps"]
+    for step in steps:
+        found = tasks.get(step.task)
+        texts = _task_problems(step, found.task) if found else [_unknown_task(step.task, tasks)]
+        problems += [f'step "{step.name}": {text}' for text in texts]
+    if problems:
+        raise WorkflowInvalid(listed(f"The workflow {workflow.name!r} cannot be planned", problems))
+
+
+def _task_problems(step: Step, task: Task) -> Iterator[str]:
+    yield from filter_conflicts(task.input_types, step.type_filters)
+    for part in Part:
+        if part in task.type.parts:
+            meta = overlay_meta(task.part(part).meta, step.meta(part))
+            yield from meta_problems(meta, f"meta_{part}")
+        elif step.meta(part):
+            yield f"meta_{part}: the task {task.name!r} has no {part} part"
+
+
+def _unknown_task(wanted: TaskRef, tasks: Mapping[TaskRef, InstalledTask]) -> str:
+    same_package = [ref for ref in tasks if ref.pkg_name == wanted.pkg_name]
+    known = sorted(map(str, same_package or tasks)) or ["none"]
+    return f"there is no task {wanted}; known are: {', '.join(known)}"
+
+
+def _check_arguments(steps: Sequence[Step], tasks: Mapping[TaskRef, InstalledTask]) -> None:
+    problems = [text for step in steps for text in argument_problems(step, tasks[step.task].task)]
+    if problems:
+        raise ArgumentsInvalid(listed("Arguments do not fit their tasks", problems))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, StrictInt
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 
+from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import Text, Value
+from treadle.model.problems import listed, problems_of
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -25,7 +29,7 @@ class Resources(Value):
 
     cpus: Count = 1
     memory_mb: Count | None = None
-    needs_gpu: bool = False
+    needs_gpu: StrictBool = False
     time: Text | None = None
     gres: Text | None = None
     gpus: Text | None = None
@@ -36,3 +40,85 @@ class Resources(Value):
     extra_lines: tuple[str, ...] = ()
     tasks_per_job: Count | None = None
     parallel_tasks_per_job: Count | None = None
+
+
+_MB_PER_SUFFIX = {"M": 1, "G": 1000, "T": 1000 * 1000}
+
+
+def _memory(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = re.fullmatch(r"([0-9]+)([MGT]?)", value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be a whole number of MB, or a string such as '500M', '8G' or '1T'")
+    return int(match[1]) * _MB_PER_SUFFIX[match[2] or "M"]
+
+
+def _flag(value: object) -> object:
+    text = value.strip().lower() if isinstance(value, str) else value
+    if text in {"true", "false"}:
+        return text == "true"
+    return value
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _refused(_: object) -> object:
+    raise ValueError("must not be set here: accounts come from the run or its user")
+
+
+_Option = Annotated[Text | None, BeforeValidator(_number_as_text)]
+
+
+class _Meta(Value):
+    """`meta` as packages and workflows write it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    cpus_per_task: Count = 1
+    mem: Annotated[Count | None, BeforeValidator(_memory)] = None
+    needs_gpu: Annotated[StrictBool, BeforeValidator(_flag)] = False
+    time: _Option = None
+    gres: _Option = None
+    gpus: _Option = None
+    constraint: _Option = None
+    nodelist: _Option = None
+    nodes: _Option = None
+    exclude: _Option = None
+    extra_lines: tuple[str, ...] = ()
+    tasks_per_job: Count | None = None
+    parallel_tasks_per_job: Count | None = None
+    account: Annotated[None, BeforeValidator(_refused)] = None
+
+
+def overlay_meta(
+    task_meta: Mapping[str, JsonValue], step_meta: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """Return a task's meta with a step's laid over it; a null takes a value back to its default."""
+    return {key: value for key, value in {**task_meta, **step_meta}.items() if value is not None}
+
+
+def meta_problems(meta: Mapping[str, JsonValue], within: str = "") -> list[str]:
+    """Name everything that is wrong with an overlaid meta; `within` is its place."""
+    try:
+        _Meta.model_validate(meta)
+    except ValidationError as error:
+        return problems_of(error, within)
+    return []
+
+
+def resources_from_meta(task_meta: Mapping[str, JsonValue], step_meta: Mapping[str, JsonValue]) -> Resources:
+    """Read what a unit needs from its task's meta, overlaid by its step's.
+
+    Raises:
+        WorkflowInvalid: Names every problem with its key.
+    """
+    overlaid = overlay_meta(task_meta, step_meta)
+    problems = meta_problems(overlaid)
+    if problems:
+        raise WorkflowInvalid(listed("The resources of the step are not valid", problems))
+    meta = _Meta.model_validate(overlaid)
+    slurm = meta.model_dump(exclude={"cpus_per_task", "mem", "account"})
+    return Resources(cpus=meta.cpus_per_task, memory_mb=meta.mem, **slurm)

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from treadle.model.dataset import Item
 from treadle.model.outputs import InitItem
-from treadle.model.task import Part, Task
+from treadle.model.task import Part, Task, TaskType
 from treadle.model.workflow import Step
 
 ENGINE_ARGUMENTS = frozenset({"zarr_dir", "zarr_url", "zarr_urls", "init_args"})
@@ -77,3 +77,10 @@ def compute_units(step: Step, init_items: Sequence[InitItem], first_index: int) 
         )
         for index, item in enumerate(reversed(distinct.values()), start=first_index)
     ]
+
+
+def engine_arguments(kind: TaskType, part: Part) -> frozenset[str]:
+    """Return the names of the arguments that the engine supplies to one part of a task."""
+    if part is Part.PARALLEL:
+        return frozenset({"zarr_url", "init_args"} if kind.is_compound else {"zarr_url"})
+    return frozenset({"zarr_dir"} if kind.is_converter else {"zarr_dir", "zarr_urls"})

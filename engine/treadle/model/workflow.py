@@ -1,15 +1,16 @@
-"""Workflows: named steps, which of them need which, and the order that follows."""
+"""Workflows: named steps, which of them need which, and their JSON (Fractal 1.8)."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
+from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import JsonObject, Text, Types, Value
+from treadle.model.graph import chain_needs, execution_order, graph_problems
+from treadle.model.problems import found, listed, problem, problems_of
 from treadle.model.task import Part, TaskRef
 
 
@@ -41,7 +42,7 @@ class Step(Value):
     meta_non_parallel: JsonObject | None = None
     meta_parallel: JsonObject | None = None
     type_filters: Types = Field(default_factory=dict)
-    needs: tuple[str, ...] = ()
+    needs: tuple[Text, ...] = ()
     description: str | None = None
 
     def args(self, part: Part) -> dict[str, JsonValue]:
@@ -62,25 +63,14 @@ class Workflow(Value):
 
     @model_validator(mode="after")
     def _is_a_graph(self) -> Self:
-        problems = graph_problems([step.name for step in self.steps], [step.needs for step in self.steps])
+        problems = graph_problems(*self._graph())
         if problems:
-            raise ValueError("; ".join(text for _, text in problems))
+            raise ValueError("; ".join(f"step {self.steps[index].name!r} {text}" for index, text in problems))
         return self
 
     def ordered(self) -> tuple[Step, ...]:
         """Return the steps in order of execution; of several that are ready, the first listed goes first."""
-        position = {step.name: index for index, step in enumerate(self.steps)}
-        sorter = TopologicalSorter({step.name: step.needs for step in self.steps})
-        sorter.prepare()
-        ready: list[int] = []
-        order = []
-        while sorter.is_active():
-            for name in sorter.get_ready():
-                heapq.heappush(ready, position[name])
-            step = self.steps[heapq.heappop(ready)]
-            sorter.done(step.name)
-            order.append(step)
-        return tuple(order)
+        return tuple(self.steps[index] for index in execution_order(*self._graph()))
 
     @property
     def is_chain(self) -> bool:
@@ -88,39 +78,145 @@ class Workflow(Value):
         order = self.ordered()
         return [step.needs for step in order] == chain_needs([step.name for step in order])
 
-
-def chain_needs(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return what each step needs if nothing is said: the step before it."""
-    return [(), *((name,) for name in names[:-1])][: len(names)]
+    def _graph(self) -> tuple[list[str], list[tuple[str, ...]]]:
+        return [step.name for step in self.steps], [step.needs for step in self.steps]
 
 
-def graph_problems(names: Sequence[str], needs: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
-    """Find what keeps steps from being a graph that can be ordered.
+def _no_attributes(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if value:
+        raise ValueError("must be empty, as steps have no attribute filters")
+    return value
 
-    Returns:
-        The position of a step and what is wrong with it, for each problem.
+
+class _LegacyFilters(Value):
+    attributes: Annotated[dict[str, JsonValue], AfterValidator(_no_attributes)] = Field(default_factory=dict)
+    types: Types = Field(default_factory=dict)
+
+
+class _StepDocument(Value):
+    task: TaskRef
+    args_non_parallel: Arguments = None
+    args_parallel: Arguments = None
+    meta_non_parallel: JsonObject | None = None
+    meta_parallel: JsonObject | None = None
+    type_filters: Types | None = None
+    input_filters: _LegacyFilters | None = None
+    alias: Text | None = None
+    description: str | None = None
+    needs: tuple[Text, ...] | None = None
+
+    def step(self, name: str, needs: Sequence[str]) -> Step:
+        legacy = self.input_filters.types if self.input_filters else {}
+        return Step(
+            name=name,
+            task=self.task,
+            args_non_parallel=self.args_non_parallel,
+            args_parallel=self.args_parallel,
+            meta_non_parallel=self.meta_non_parallel,
+            meta_parallel=self.meta_parallel,
+            type_filters=self.type_filters or legacy,
+            needs=tuple(needs),
+            description=self.description,
+        )
+
+
+class _WorkflowDocument(Value):
+    name: Text
+    description: str | None = None
+    task_list: list[object]
+
+
+def workflow_from_json(data: object) -> Workflow:
+    """Read a workflow's JSON, in Fractal's form with an optional list `needs` per step.
+
+    A step is named by its `alias`, else by its task; a name that is taken gets a number. A step
+    without `needs` needs the one before it.
+
+    Raises:
+        WorkflowInvalid: Names every problem with its place.
     """
-    problems = [
-        (index, f"the name {name!r} is taken by an earlier step")
-        for index, name in enumerate(names)
-        if name in names[:index]
-    ]
-    for index, wanted in enumerate(needs):
-        problems += [
-            (index, f"needs {name!r}, which is no step") for name in sorted(set(wanted) - set(names))
-        ]
-        problems += [
-            (index, f"needs {name!r} twice") for name in sorted(set(wanted)) if list(wanted).count(name) > 1
-        ]
-    cycle = _cycle(dict(zip(names, needs, strict=True)))
-    if cycle:
-        problems.append((names.index(cycle[0]), f"is part of a cycle: {' -> '.join(map(repr, cycle))}"))
-    return problems
-
-
-def _cycle(graph: Mapping[str, Sequence[str]]) -> list[str]:
+    if not isinstance(data, dict):
+        raise WorkflowInvalid(f"A workflow must be an object, found {found(data)}.")
+    problems: list[str] = []
     try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
+        head = _WorkflowDocument.model_validate(data)
+    except ValidationError as error:
+        problems += problems_of(error)
+    entries = data.get("task_list")
+    entries = entries if isinstance(entries, list) else []
+    documents = [_read_step(entry, f"task_list[{index}]", problems) for index, entry in enumerate(entries)]
+    names = _step_names(entries)
+    needs = _step_needs(entries, names)
+    problems += [problem(["task_list", index], text) for index, text in graph_problems(names, needs)]
+    if problems:
+        raise WorkflowInvalid(listed("The workflow is not valid", problems))
+    steps = [
+        document.step(name, wanted)
+        for document, name, wanted in zip(documents, names, needs, strict=True)
+        if document is not None
+    ]
+    return Workflow(name=head.name, description=head.description, steps=tuple(steps))
+
+
+def workflow_to_json(workflow: Workflow) -> dict[str, JsonValue]:
+    """Write a workflow in Fractal's form; `needs` and `alias` only where they say something."""
+    chain = chain_needs([step.name for step in workflow.steps])
+    document: dict[str, JsonValue] = {"name": workflow.name}
+    if workflow.description is not None:
+        document["description"] = workflow.description
+    document["task_list"] = [
+        _write_step(step, usual) for step, usual in zip(workflow.steps, chain, strict=True)
+    ]
+    return document
+
+
+def _write_step(step: Step, usual_needs: tuple[str, ...]) -> dict[str, JsonValue]:
+    document: dict[str, JsonValue] = step.model_dump(
+        mode="json", exclude_none=True, exclude={"name", "task", "needs"}
+    )
+    document["task"] = step.task.model_dump(mode="json")
+    if step.name != step.task.name:
+        document["alias"] = step.name
+    if step.needs != usual_needs:
+        document["needs"] = list(step.needs)
+    return document
+
+
+def _read_step(entry: object, within: str, problems: list[str]) -> _StepDocument | None:
+    if isinstance(entry, dict) and entry.get("input_filters") is not None and "type_filters" in entry:
+        problems.append(problem(["input_filters"], "must not stand beside type_filters", within))
+    try:
+        return _StepDocument.model_validate(entry)
+    except ValidationError as error:
+        problems += problems_of(error, within)
+        return None
+
+
+def _step_names(entries: Sequence[object]) -> list[str]:
+    taken: list[str] = []
+    for index, entry in enumerate(entries):
+        base = _own_name(entry) or f"task_list[{index}]"
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            name = f"{base} ({number})"
+        taken.append(name)
+    return taken
+
+
+def _own_name(entry: object) -> str:
+    """Return the name a raw entry asks for; empty where it has none, which is reported elsewhere."""
+    if not isinstance(entry, Mapping):
+        return ""
+    task = entry.get("task")
+    candidates = [entry.get("alias"), task.get("name") if isinstance(task, Mapping) else None]
+    return next((name.strip() for name in candidates if isinstance(name, str) and name.strip()), "")
+
+
+def _step_needs(entries: Sequence[object], names: Sequence[str]) -> list[tuple[str, ...]]:
+    needs = chain_needs(names)
+    for index, entry in enumerate(entries):
+        wanted = entry.get("needs") if isinstance(entry, Mapping) else None
+        if isinstance(wanted, list):
+            needs[index] = tuple(name.strip() for name in wanted if isinstance(name, str) and name.strip())
+    return needs

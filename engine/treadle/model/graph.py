@@ -1,0 +1,63 @@
+"""The graph of a workflow's steps, as names and the names they need."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+
+def chain_needs(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return what each step needs if nothing is said: the step before it."""
+    return [(names[index - 1],) if index else () for index in range(len(names))]
+
+
+def execution_order(names: Sequence[str], needs: Sequence[Sequence[str]]) -> list[int]:
+    """Return the positions of steps in order of execution; of several that are ready, the first goes first.
+
+    Raises:
+        CycleError: The steps need one another in a circle.
+    """
+    position = {name: index for index, name in enumerate(names)}
+    sorter = TopologicalSorter(dict(zip(names, needs, strict=True)))
+    sorter.prepare()
+    ready: list[int] = []
+    order = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heapq.heappush(ready, position[name])
+        order.append(heapq.heappop(ready))
+        sorter.done(names[order[-1]])
+    return order
+
+
+def graph_problems(names: Sequence[str], needs: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+    """Find what keeps steps from being put in order.
+
+    Returns:
+        For each problem the position of a step, and a phrase that continues its name.
+    """
+    problems = []
+    known: set[str] = set()
+    for index, name in enumerate(names):
+        if name in known:
+            problems.append((index, f"has the name {name!r} of an earlier step"))
+        known.add(name)
+    for index, wanted in enumerate(needs):
+        for name in dict.fromkeys(wanted):
+            if name not in known:
+                problems.append((index, f"needs {name!r}, which is not a step of this workflow"))
+            if list(wanted).count(name) > 1:
+                problems.append((index, f"needs {name!r} more than once"))
+    cycle = _cycle(dict(zip(names, needs, strict=True)))
+    if cycle:
+        problems.append((names.index(cycle[0]), f"is in a cycle: {' needs '.join(map(repr, cycle))}"))
+    return problems
+
+
+def _cycle(graph: Mapping[str, Sequence[str]]) -> list[str]:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
