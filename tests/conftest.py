@@ -1,0 +1,36 @@
+"""What all tests share: an environment of their own, and none of the machine's settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("treadle", deadline=None)
+settings.load_profile("treadle")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep every test away from the home folders of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("TREADLE_", "PREFECT_", "DASK_"))]:
+        del os.environ[name]
+    folder = Path(tempfile.mkdtemp(prefix="treadle-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.update(
+        TREADLE_HOME=str(folder / "treadle"),
+        PREFECT_HOME=str(folder / "prefect"),
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        DO_NOT_TRACK="1",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine has no program for."""
+    if shutil.which("chromium") is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
