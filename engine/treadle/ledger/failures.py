@@ -1,0 +1,106 @@
+"""What a database driver or the file system says, as an error of ours."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from treadle.errors import LedgerBusy, LedgerError, StorageFull, TreadleError
+
+_NO_SPACE = "Free some space, then repeat the command: everything recorded before is kept."
+_NOT_WRITABLE = "Make it writable for you, or set TREADLE_HOME to a folder that is."
+
+_SQLITE_FAILURES: dict[int, str] = {
+    sqlite3.SQLITE_BUSY: "busy",
+    sqlite3.SQLITE_LOCKED: "busy",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "read-only",
+    sqlite3.SQLITE_NOTADB: "foreign",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+}
+_POSTGRESQL_FAILURES: dict[str, str] = {
+    "55P03": "busy",  # lock_not_available
+    "40P01": "busy",  # deadlock_detected
+    "40001": "busy",  # serialization_failure
+    "53100": "full",  # disk_full
+    "25006": "read-only",  # read_only_sql_transaction
+    "42501": "read-only",  # insufficient_privilege
+}
+_FILE_FAILURES: dict[int, str] = {
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EROFS: "read-only",
+    errno.EACCES: "read-only",
+    errno.EPERM: "read-only",
+}
+
+
+@contextmanager
+def translated(place: str, busy_seconds: float) -> Iterator[None]:
+    """Raise errors of the database as errors of ours that name `place`.
+
+    Raises:
+        LedgerBusy: Another process held the ledger for longer than `busy_seconds`.
+        StorageFull: No space is left, or the ledger may not be written.
+        LedgerError: Anything else that the database refuses.
+    """
+    try:
+        yield
+    except PoolTimeout as error:
+        raise _error("busy", place, busy_seconds, str(error)) from error
+    except DBAPIError as error:
+        raise _error(_kind(error.orig), place, busy_seconds, str(error.orig)) from error
+
+
+@contextmanager
+def opening(place: str, busy_seconds: float) -> Iterator[None]:
+    """Like `translated`, also for what the file system and SQLite itself say while a ledger is opened."""
+    try:
+        with translated(place, busy_seconds):
+            yield
+    except sqlite3.Error as error:
+        raise _error(_kind(error), place, busy_seconds, str(error)) from error
+    except OSError as error:
+        raise _error(_FILE_FAILURES.get(error.errno or 0), place, busy_seconds, str(error)) from error
+
+
+def _kind(cause: BaseException | None) -> str | None:
+    if isinstance(cause, sqlite3.Error):
+        return _SQLITE_FAILURES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    return _POSTGRESQL_FAILURES.get(getattr(cause, "sqlstate", None) or "")
+
+
+def _error(kind: str | None, place: str, busy_seconds: float, detail: str) -> TreadleError:
+    match kind:
+        case "busy":
+            return LedgerBusy(
+                f"Another process held the ledger {place} for more than {busy_seconds:g} s.",
+                remedy="Repeat the command once the other process has finished writing.",
+                detail=detail,
+            )
+        case "full":
+            return StorageFull(
+                f"The ledger {place} cannot grow: no space is left.", remedy=_NO_SPACE, detail=detail
+            )
+        case "read-only":
+            return StorageFull(
+                f"The ledger {place} may not be written or opened.", remedy=_NOT_WRITABLE, detail=detail
+            )
+        case "foreign":
+            return LedgerError(
+                f"{place} is not a ledger: it is no database at all.",
+                remedy="Move the file away, or set TREADLE_LEDGER_URL to another one.",
+                detail=detail,
+            )
+        case "damaged":
+            return LedgerError(
+                f"The ledger {place} is damaged.", remedy="Restore it from a backup.", detail=detail
+            )
+        case _:
+            return LedgerError(f"The ledger {place} could not be read or written.", detail=detail)

@@ -1,0 +1,255 @@
+"""Units: written when planned, updated in bulk when they have ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.expression import ColumnElement
+
+from treadle.errors import LedgerError, UnknownName
+from treadle.ledger.database import Transaction
+from treadle.ledger.runs import unknown_step
+from treadle.ledger.tables import steps, units
+from treadle.model.records import UnitRecord
+from treadle.model.states import Cause, UnitState
+from treadle.model.task import Part
+from treadle.model.units import Unit
+
+_QUERY_SIZE = 500
+"""Indexes asked for in one query; below every database's limit of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEntry:
+    """A unit and how its latest attempt ended.
+
+    Attributes:
+        position: The step's place in the plan.
+        index: The unit's place in the step.
+        part: The part of the task that it calls.
+        zarr_url: The item it works on; None where it works on all of them.
+        args: All arguments of the call; None where they were not asked for.
+        state: How it ended, or `planned`. The fields from here on are those of `UnitRecord`, and None
+            or 0 while it is planned.
+        output: None also where it was not asked for.
+    """
+
+    position: int
+    index: int
+    part: Part
+    zarr_url: str | None
+    args: dict[str, JsonValue] | None
+    state: UnitState
+    cause: Cause | None
+    error: str | None
+    output: JsonValue
+    exit_code: int | None
+    seconds: float | None
+    cpu_seconds: float | None
+    peak_memory_bytes: int | None
+    host: str | None
+    worker: str | None
+    started_at: datetime | None
+    log_file: str | None
+    log_offset: int
+    log_length: int
+    attempt: int
+
+
+_RESULT = (
+    units.c.state,
+    units.c.cause,
+    units.c.error,
+    units.c.exit_code,
+    units.c.seconds,
+    units.c.cpu_seconds,
+    units.c.peak_memory_bytes,
+    units.c.host,
+    units.c.worker,
+    units.c.started_at,
+    units.c.log_file,
+    units.c.log_offset,
+    units.c.log_length,
+    units.c.attempt,
+)
+_IDENTITY = (units.c.position, units.c.index, units.c.part, units.c.zarr_url)
+_NOT_ASKED_FOR = literal(None)
+
+
+def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Unit]) -> None:
+    """Write units that a step is about to run, and how many the step has now.
+
+    Args:
+        tx: A writing transaction.
+        run_id: The run.
+        position: The step's place in the plan.
+        planned: The units; none of them planned before.
+
+    Raises:
+        UnknownName: The run has no such step.
+        LedgerError: One of the units is planned already.
+    """
+    _lock_step(tx, run_id, position)
+    rows = [
+        {
+            "run_id": run_id,
+            "position": position,
+            "index": unit.index,
+            "part": unit.part,
+            "zarr_url": unit.zarr_url,
+            "args": unit.args,
+            "state": UnitState.PLANNED,
+            "log_offset": 0,
+            "log_length": 0,
+            "attempt": 0,
+        }
+        for unit in planned
+    ]
+    try:
+        if rows:
+            tx.execute(insert(units), rows)
+    except IntegrityError as error:
+        raise LedgerError(
+            f"Units of step {position} of run {run_id} are planned already.",
+            remedy="Another process drives this run: look at it with `treadle show`.",
+        ) from error
+    number = (
+        select(func.count())
+        .select_from(units)
+        .where(units.c.run_id == run_id, units.c.position == position)
+        .scalar_subquery()
+    )
+    tx.execute(update(steps).where(*_is_step(run_id, position)).values(units=number))
+
+
+def record_units(tx: Transaction, run_id: int, position: int, records: Sequence[UnitRecord]) -> None:
+    """Write how units ended, and count them in their step.
+
+    Writing the same records again changes nothing; a unit that is done stays done, and an earlier
+    attempt never replaces a later one.
+
+    Args:
+        tx: A writing transaction.
+        run_id: The run.
+        position: The step's place in the plan.
+        records: The ends of planned units.
+
+    Raises:
+        UnknownName: The run has no such step.
+        LedgerError: A unit was never planned.
+    """
+    _lock_step(tx, run_id, position)
+    known = _attempts(tx, run_id, position, [record.index for record in records])
+    latest: dict[int, UnitRecord] = {}
+    counted: Counter[UnitState] = Counter()
+    for record in records:
+        if record.index not in known:
+            raise LedgerError(f"Unit {record.index} of step {position} of run {run_id} was never planned.")
+        state, attempt = known[record.index]
+        if state is UnitState.DONE or record.attempt < attempt:
+            continue
+        known[record.index] = (record.state, record.attempt)
+        latest[record.index] = record
+        counted[state] -= 1
+        counted[record.state] += 1
+    if not latest:
+        return
+    change = update(units).where(*_is_unit(run_id, position), units.c.index == bindparam("unit"))
+    tx.execute(change, [_row(record) for record in latest.values()])
+    tx.execute(
+        update(steps)
+        .where(*_is_step(run_id, position))
+        .values(
+            done=steps.c.done + counted[UnitState.DONE], failed=steps.c.failed + counted[UnitState.FAILED]
+        )
+    )
+
+
+def list_units(
+    tx: Transaction,
+    run_id: int,
+    position: int | None = None,
+    state: UnitState | None = None,
+    *,
+    with_args: bool = False,
+    with_output: bool = False,
+) -> list[UnitEntry]:
+    """Units of a run in the order of steps and indexes.
+
+    Args:
+        tx: A transaction.
+        run_id: The run.
+        position: Only units of this step.
+        state: Only units in this state.
+        with_args: Read their arguments too.
+        with_output: Read their outputs too.
+    """
+    query = (
+        select(
+            *_IDENTITY,
+            (units.c.args if with_args else _NOT_ASKED_FOR).label("args"),
+            (units.c.output if with_output else _NOT_ASKED_FOR).label("output"),
+            *_RESULT,
+        )
+        .where(units.c.run_id == run_id)
+        .order_by(units.c.position, units.c.index)
+    )
+    if position is not None:
+        query = query.where(units.c.position == position)
+    if state is not None:
+        query = query.where(units.c.state == state)
+    return [UnitEntry(**row) for row in tx.execute(query).mappings()]
+
+
+def load_unit(tx: Transaction, run_id: int, position: int, index: int) -> UnitEntry:
+    """One unit with its arguments and output.
+
+    Raises:
+        UnknownName: The step has no such unit.
+    """
+    query = select(*_IDENTITY, units.c.args, units.c.output, *_RESULT).where(
+        *_is_unit(run_id, position), units.c.index == index
+    )
+    row = tx.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownName(f"Step {position} of run {run_id} has no unit {index}.")
+    return UnitEntry(**row)
+
+
+def _is_step(run_id: int, position: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return steps.c.run_id == run_id, steps.c.position == position
+
+
+def _is_unit(run_id: int, position: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return units.c.run_id == run_id, units.c.position == position
+
+
+def _lock_step(tx: Transaction, run_id: int, position: int) -> None:
+    """Let one writer at a time count the step's units."""
+    query = select(steps.c.position).where(*_is_step(run_id, position)).with_for_update()
+    if tx.scalar(query) is None:
+        raise unknown_step(run_id, position)
+
+
+def _attempts(
+    tx: Transaction, run_id: int, position: int, indexes: Sequence[int]
+) -> dict[int, tuple[UnitState, int]]:
+    query = select(units.c.index, units.c.state, units.c.attempt).where(
+        *_is_unit(run_id, position), units.c.index.in_(bindparam("indexes", expanding=True))
+    )
+    known = {}
+    for start in range(0, len(indexes), _QUERY_SIZE):
+        for index, state, attempt in tx.execute(query, {"indexes": indexes[start : start + _QUERY_SIZE]}):
+            known[index] = (state, attempt)
+    return known
+
+
+def _row(record: UnitRecord) -> dict[str, JsonValue | datetime]:
+    result = {column.name: getattr(record, column.name) for column in _RESULT}
+    return {**result, "output": record.output, "unit": record.index}
