@@ -1,0 +1,61 @@
+"""The application of the local server: our routes, then everything of Prefect's, all behind the gate."""
+
+from __future__ import annotations
+
+import platform
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+
+from treadle.api.environment import API_PATH, UI_PATH
+from treadle.api.gate import Gate
+
+
+def create_app(secret: str, *, host: str) -> Gate:
+    """Build the application.
+
+    The process's environment must be that of `environment.server_environment` before Prefect's first import.
+
+    Args:
+        secret: The server's secret.
+        host: Name or address that the server listens on.
+    """
+    from prefect.server.api.server import create_app as create_prefect
+    from prefect.server.schemas.ui import UISettings
+
+    prefect = create_prefect()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with prefect.router.lifespan_context(prefect):  # a mounted application's is never entered
+            yield
+
+    app = FastAPI(title="Treadle", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/")
+    async def root() -> RedirectResponse:
+        return RedirectResponse(f"{UI_PATH}/")
+
+    @app.get("/health")
+    async def health() -> dict[Literal["status"], Literal["alive"]]:
+        return {"status": "alive"}
+
+    @app.get(f"{UI_PATH}/ui-settings")
+    async def ui_settings(request: Request) -> UISettings:
+        """Tell Prefect's UI that it need not ask for a password: who gets here has passed the gate."""
+        return UISettings(
+            api_url=f"{request.base_url.scheme}://{request.base_url.netloc}{API_PATH}",
+            csrf_enabled=False,
+            auth=None,
+            default_ui="v2",
+            available_uis=["v1", "v2"],
+            v1_base_url=UI_PATH,
+            v2_base_url=f"{UI_PATH}/v2",
+        )
+
+    app.mount("/", prefect)
+    return Gate(app, secret=secret, names={host, platform.node(), socket.getfqdn()})

@@ -1,0 +1,195 @@
+"""For the users of the local server: use the one that runs, or start it.
+
+Nothing here imports Prefect, and nothing here sends the secret anywhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from treadle.api.claim import POLL_SECONDS, Address, claim, using
+from treadle.api.environment import API_PATH, auth_string
+from treadle.api.secret import local_secret
+from treadle.errors import ServerError, StorageFull
+from treadle.settings import Settings
+
+START_SECONDS = 60
+LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready.
+
+    Attributes:
+        api_url: URL of Prefect's API.
+        auth_string: What Prefect's clients authenticate with, `user:password`; a secret.
+        ui_url: URL for a person to open; it carries the secret.
+        folder: Where the server keeps its files.
+    """
+
+    api_url: str
+    auth_string: str = field(repr=False)
+    ui_url: str = field(repr=False)
+    folder: Path
+
+
+def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
+    """Keep the server of this home running until this process is interrupted or terminated.
+
+    The port is the one that is set, unless a server runs already, which is joined wherever it listens. It
+    goes on after the end if a run still uses it.
+
+    Args:
+        settings: The settings.
+        ready: Called once, when the server answers.
+
+    Raises:
+        ServerError: The port is taken, or the server did not start, or died.
+        StorageFull: The server's folder may not be written.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with _joined(settings, any_port=False) as address:
+            ready(_describe(settings, address))
+            while (now := claim(settings.server_folder)) == address:
+                time.sleep(1)
+            if isinstance(now, int):
+                os.close(now)
+            raise ServerError(
+                "The server ended.", remedy="Start it again with `treadle up`.", detail=_log_tail(settings)
+            )
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def local_server(settings: Settings) -> Iterator[Server]:
+    """Use the server of this home, starting it if none runs; it ends soon after its last user.
+
+    It listens on the port that is set, or on any free one if that is taken.
+
+    Raises:
+        ServerError: It did not start, or runs on another machine.
+        StorageFull: The server's folder may not be written.
+    """
+    with _joined(settings, any_port=True) as address:
+        yield _describe(settings, address)
+
+
+def _describe(settings: Settings, address: Address) -> Server:
+    secret = local_secret(settings.server_folder)
+    return Server(
+        api_url=address.url + API_PATH,
+        auth_string=auth_string(secret),
+        ui_url=f"{address.url}/?token={secret}",
+        folder=settings.server_folder,
+    )
+
+
+@contextmanager
+def _joined(settings: Settings, *, any_port: bool) -> Iterator[Address]:
+    folder = _make_folder(settings)
+    deadline = time.monotonic() + START_SECONDS
+    with using(folder, deadline=deadline):
+        started = False
+        while not isinstance(outcome := claim(folder), Address):
+            if outcome is not None:
+                _start_once(settings, outcome, started=started, any_port=any_port)
+                started = True
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"The server did not start within {START_SECONDS} seconds.",
+                    remedy=f"See {folder / 'server.log'}.",
+                    detail=_log_tail(settings),
+                )
+            time.sleep(POLL_SECONDS)
+        yield outcome
+
+
+def _make_folder(settings: Settings) -> Path:
+    settings.create_home()
+    folder = settings.server_folder
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        local_secret(folder)
+    except OSError as error:
+        raise StorageFull(
+            f"The server's folder {folder} cannot be written: {error.strerror}.",
+            remedy="Make room or mend its permissions, or set TREADLE_HOME to another folder.",
+        ) from error
+    return folder
+
+
+def _start_once(settings: Settings, lock: int, *, started: bool, any_port: bool) -> None:
+    """Start the server with the lock that it will hold, unless it was started and has died."""
+    try:
+        if started:
+            raise ServerError(
+                "The server died while it started.",
+                remedy=f"See {settings.server_folder / 'server.log'}.",
+                detail=_log_tail(settings),
+            )
+        with _listen(settings, any_port=any_port) as listener:
+            _start(settings, lock, listener)
+    finally:
+        os.close(lock)
+
+
+def _listen(settings: Settings, *, any_port: bool) -> socket.socket:
+    """Open the port here, so that one that is taken is known at once."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family, backlog=128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and any_port:
+            return _listen(settings.model_copy(update={"port": 0}), any_port=False)
+        taken = f"Port {settings.port} of {settings.host} is taken by another program."
+        other = f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}."
+        raise ServerError(
+            taken if error.errno == errno.EADDRINUSE else other,
+            remedy="Set TREADLE_PORT to another port, or to 0 for any free one.",
+        ) from error
+
+
+def _start(settings: Settings, lock: int, listener: socket.socket) -> None:
+    descriptors = (lock, listener.fileno())
+    command = [sys.executable, "-P", "-m", "treadle.api", f"--lock={lock}", f"--socket={listener.fileno()}"]
+    log = os.open(_log_file(settings), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        ended = subprocess.run(
+            command,
+            input=settings.model_dump_json().encode(),
+            stdout=log,
+            stderr=log,
+            cwd=settings.server_folder,
+            pass_fds=descriptors,
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(log)
+    if ended.returncode:
+        raise ServerError("The server could not be started.", detail=_log_tail(settings))
+
+
+def _log_file(settings: Settings) -> Path:
+    return settings.server_folder / "server.log"
+
+
+def _log_tail(settings: Settings) -> str:
+    lines = _log_file(settings).read_text(errors="replace").splitlines()
+    return "\n".join(lines[-LOG_LINES:])
