@@ -1,0 +1,1 @@
+"""Plan to Prefect flow: one Prefect task a step, its units in batches on the cluster."""

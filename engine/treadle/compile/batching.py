@@ -1,0 +1,36 @@
+"""How many units travel together: guided self-scheduling from measured durations.
+
+Source: Polychronopoulos and Kuck, "Guided self-scheduling", IEEE Transactions on Computers, 1987. Tiny units
+share the cost of one message; long ones travel alone; the batches shrink towards the end of a step, so that
+all slots end together.
+"""
+
+from __future__ import annotations
+
+SECONDS_PER_BATCH = 1.0
+WEIGHT_OF_LATEST = 0.3
+
+
+class BatchSizer:
+    """Chooses the size of the next batch.
+
+    Args:
+        slots: Units that the cluster runs at once.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._seconds: float | None = None
+
+    def measured(self, seconds: float) -> None:
+        """Learn how long one unit took."""
+        known = self._seconds
+        self._seconds = seconds if known is None else known + WEIGHT_OF_LATEST * (seconds - known)
+
+    def next_size(self, remaining: int) -> int:
+        """Return how many of the `remaining` units to send next; at least 1."""
+        if self._seconds is None:
+            return 1
+        by_time = int(SECONDS_PER_BATCH / max(self._seconds, 1e-6))
+        by_share = -(-remaining // (2 * self._slots))
+        return max(1, min(by_time, by_share))

@@ -1,0 +1,50 @@
+"""Writes the records of ended units into the ledger in bulk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from treadle.compile.context import RunContext
+from treadle.ledger import units
+from treadle.model.records import UnitRecord
+from treadle.model.states import UnitState
+
+FLUSH_SECONDS = 0.5
+
+
+class Recorder:
+    """Keeps the records of one step and writes them together, at most twice a second.
+
+    Args:
+        context: The run.
+        position: The step's place in the plan.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, context: RunContext, position: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._context = context
+        self._position = position
+        self._clock = clock
+        self._unwritten: list[UnitRecord] = []
+        self._written_at = clock()
+        self.records: dict[int, UnitRecord] = {}
+
+    def add(self, records: Sequence[UnitRecord]) -> None:
+        """Take the records of a batch, tell the observer, and write if it is time."""
+        self.records.update((record.index, record) for record in records)
+        self._unwritten.extend(records)
+        done = sum(record.state is UnitState.DONE for record in records)
+        self._context.observer.units_ended(self._position, done, len(records) - done)
+        if self._clock() - self._written_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not in the ledger yet."""
+        if self._unwritten:
+            with self._context.ledger.writing() as tx:
+                units.record_units(tx, self._context.run_id, self._position, self._unwritten)
+            self._unwritten = []
+        self._written_at = self._clock()

@@ -1,0 +1,1 @@
+"""Submitting, driving and reading runs."""

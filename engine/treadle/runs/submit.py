@@ -1,0 +1,82 @@
+"""From names to a plan, and from a plan to a run in the ledger."""
+
+from __future__ import annotations
+
+from treadle.ledger import Ledger, datasets, packages, runs, workflows
+from treadle.model.dataset import Dataset
+from treadle.model.filters import AttributeFilters
+from treadle.model.plan import Plan, make_plan
+
+
+def make_run_plan(
+    ledger: Ledger,
+    *,
+    workflow: str,
+    dataset: str,
+    type_filters: dict[str, bool],
+    attribute_filters: AttributeFilters,
+) -> Plan:
+    """Resolve a workflow against a dataset; nothing is written.
+
+    Args:
+        ledger: Where workflow, dataset and tasks are looked up.
+        workflow: Name of the workflow.
+        dataset: Name of the dataset.
+        type_filters: Types that items must have for the first step; later steps add what was produced.
+        attribute_filters: Values that items' attributes must have, for all steps.
+
+    Raises:
+        UnknownName: No such workflow or dataset.
+        WorkflowInvalid: A step names a task that is not collected, or filters contradict each other.
+        ArgumentsInvalid: A step's arguments break the task's schema.
+        NothingSelected: The first step would have no item.
+    """
+    return _resolve(
+        ledger,
+        workflow=workflow,
+        dataset=dataset,
+        type_filters=type_filters,
+        attribute_filters=attribute_filters,
+    )[0]
+
+
+def submit(
+    ledger: Ledger,
+    *,
+    workflow: str,
+    dataset: str,
+    type_filters: dict[str, bool],
+    attribute_filters: AttributeFilters,
+) -> int:
+    """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
+
+    Returns:
+        The run's id. Arguments and errors are those of `make_run_plan`.
+    """
+    plan, workflow_id, dataset_id, snapshot = _resolve(
+        ledger,
+        workflow=workflow,
+        dataset=dataset,
+        type_filters=type_filters,
+        attribute_filters=attribute_filters,
+    )
+    with ledger.writing() as tx:
+        return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
+
+
+def _resolve(
+    ledger: Ledger,
+    *,
+    workflow: str,
+    dataset: str,
+    type_filters: dict[str, bool],
+    attribute_filters: AttributeFilters,
+) -> tuple[Plan, int, int, Dataset]:
+    with ledger.reading() as tx:
+        workflow_id, definition = workflows.load_workflow(tx, workflow)
+        dataset_id, snapshot = datasets.load_dataset(tx, dataset)
+        tasks = packages.find_tasks(tx, [step.task for step in definition.steps])
+    plan = make_plan(
+        definition, snapshot, tasks, type_filters=type_filters, attribute_filters=attribute_filters
+    )
+    return plan, workflow_id, dataset_id, snapshot

@@ -1,0 +1,44 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treadle.compile.batching import SECONDS_PER_BATCH, BatchSizer
+
+seconds = st.floats(min_value=0, max_value=1e4)
+
+
+@given(slots=st.integers(1, 500), remaining=st.integers(1, 10**6))
+def test_before_any_measurement_units_travel_alone(slots: int, remaining: int) -> None:
+    """An unknown unit may take a day: a full batch of them would leave the other slots idle."""
+    assert BatchSizer(slots).next_size(remaining) == 1
+
+
+@given(slots=st.integers(1, 500), remaining=st.integers(1, 10**6), measured=st.lists(seconds, min_size=1))
+def test_a_batch_is_never_empty_nor_more_than_a_slots_share(
+    slots: int, remaining: int, measured: list[float]
+) -> None:
+    sizer = BatchSizer(slots)
+    for duration in measured:
+        sizer.measured(duration)
+    size = sizer.next_size(remaining)
+    assert 1 <= size <= remaining
+    assert size == 1 or size <= -(-remaining // (2 * slots))
+
+
+@given(duration=st.floats(min_value=1e-4, max_value=100))
+def test_a_batch_holds_about_a_second_of_work(duration: float) -> None:
+    sizer = BatchSizer(slots=4)
+    sizer.measured(duration)
+    size = sizer.next_size(10**9)
+    assert size == 1 or size * duration <= SECONDS_PER_BATCH
+
+
+def test_batches_shrink_towards_the_end_of_a_step() -> None:
+    sizer = BatchSizer(slots=4)
+    sizer.measured(0.001)
+    remaining, sizes = 5000, []
+    while remaining:
+        sizes.append(sizer.next_size(remaining))
+        remaining -= sizes[-1]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 500
+    assert sizes[-4:] == [1, 1, 1, 1]
