@@ -85,11 +85,6 @@ class Settings(BaseSettings):
         return python
 
     @property
-    def ledger_address(self) -> str:
-        """Database URL of the ledger: the one that was set, else SQLite in the home folder."""
-        return self.ledger_url or f"sqlite:///{self.home / 'ledger.sqlite'}"
-
-    @property
     def environments_folder(self) -> Path:
         """Folder of the built environments, one folder an id."""
         return self.home / "environments"

@@ -36,7 +36,7 @@ def source(settings: Settings, name: str) -> str:
 def test_defaults_put_home_under_the_persons_home(folder: Path, tmp_path: Path) -> None:
     settings = load_settings(folder=folder)
     assert settings.home == tmp_path / "person" / ".treadle"
-    assert settings.ledger_address == f"sqlite:///{settings.home}/ledger.sqlite"
+    assert settings.ledger_url is None
     assert settings.python.is_absolute()
     assert {row.source for row in describe(settings)} == {"default"}
 

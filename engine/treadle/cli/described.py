@@ -1,0 +1,206 @@
+"""What runs and plans look like, as JSON and as tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from treadle.cli.output import print_line, print_table
+from treadle.ledger import runs, units
+from treadle.model.states import StepState, UnitState
+
+if TYPE_CHECKING:
+    from treadle.cli.session import Session
+    from treadle.ledger.runs import RunRecord, RunSummary, StepRecord
+    from treadle.ledger.units import UnitEntry
+    from treadle.model.plan import Plan, PlannedStep
+
+UNITS_SHOWN = 3
+ERROR_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """A step that failed, and the first of its units that are not done."""
+
+    step: StepRecord
+    units: tuple[UnitEntry, ...]
+
+
+def load_failures(session: Session, run: RunRecord) -> list[StepFailure]:
+    """Return the failed steps of a run."""
+    failures = []
+    with session.ledger.reading() as tx:
+        for step in run.steps:
+            if step.state is StepState.FAILED:
+                failed = units.list_units(tx, run.id, step.position, UnitState.FAILED)
+                failures.append(StepFailure(step, tuple(failed[:UNITS_SHOWN])))
+    return failures
+
+
+def load_run(session: Session, run_id: int) -> RunRecord:
+    """Return one run.
+
+    Raises:
+        UnknownName: There is no such run.
+    """
+    with session.ledger.reading() as tx:
+        return runs.load_run(tx, run_id)
+
+
+def seconds_of(record: RunSummary | StepRecord) -> float | None:
+    """Return how long a run or step took; None while it has not ended."""
+    if record.started_at is None or record.ended_at is None:
+        return None
+    return (record.ended_at - record.started_at).total_seconds()
+
+
+def run_document(run: RunRecord, failures: Sequence[StepFailure]) -> dict[str, object]:
+    """Return a run as JSON: itself, its steps, and the first failed units of each failed step."""
+    return {
+        **summary_document(run),
+        "zarr_dir": run.plan.zarr_dir,
+        "steps": [
+            {
+                "position": step.position,
+                "name": step.name,
+                "state": step.state,
+                "units": step.units,
+                "done": step.done,
+                "failed": step.failed,
+                "seconds": seconds_of(step),
+                "error": step.error,
+            }
+            for step in run.steps
+        ],
+        "failures": [
+            {
+                "step": failure.step.name,
+                "unit": unit.index,
+                "zarr_url": unit.zarr_url,
+                "cause": unit.cause,
+                "error": unit.error,
+            }
+            for failure in failures
+            for unit in failure.units
+        ],
+    }
+
+
+def summary_document(run: RunSummary) -> dict[str, object]:
+    """Return a run without its steps as JSON."""
+    return {
+        "id": run.id,
+        "workflow": run.workflow,
+        "dataset": run.dataset,
+        "state": run.state,
+        "error": run.error,
+        "prefect_flow_run_id": run.prefect_flow_run_id,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "seconds": seconds_of(run),
+    }
+
+
+def print_steps(run: RunRecord) -> None:
+    """Print the table of a run's steps."""
+    rows = [
+        (step.name, step.state.replace("_", " "), step.units, step.done, step.failed, seconds_of(step))
+        for step in run.steps
+    ]
+    print_table(["step", "state", "units", "done", "failed", "seconds"], rows)
+
+
+def failure_text(run: RunRecord, failures: Sequence[StepFailure]) -> str:
+    """Return why a run failed: its failed steps, the ends of units' errors, and where to read on."""
+    lines = [] if failures or not run.error else [run.error]
+    for failure in failures:
+        lines.append(f"Step {failure.step.name!r} failed: {failure.step.error or 'no reason is recorded'}")
+        for unit in failure.units:
+            item = f" ({unit.zarr_url})" if unit.zarr_url else ""
+            lines.append(f"  unit {unit.index}{item}: {unit.cause or unit.state}")
+            lines += [f"    {line}" for line in _tail(unit.error or "")]
+        if failure.units:
+            lines.append(
+                f"  All they printed: treadle logs {run.id} --step {_quoted(failure.step.name)} --failed"
+            )
+    return "\n".join(lines)
+
+
+def plan_document(plan: Plan) -> dict[str, object]:
+    """Return a plan as JSON, step by step."""
+    return {
+        "workflow": plan.workflow.name,
+        "dataset": plan.dataset,
+        "zarr_dir": plan.zarr_dir,
+        "attribute_filters": plan.attribute_filters,
+        "type_filters": plan.type_filters,
+        "steps": [_step_document(step) for step in plan.steps],
+    }
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what a run would do."""
+    print_line(f"Workflow {plan.workflow.name!r} on dataset {plan.dataset!r} in {plan.zarr_dir}")
+    if plan.attribute_filters:
+        print_line(f"items where {json.dumps(plan.attribute_filters)}")
+    for number, planned in enumerate(plan.steps, start=1):
+        task = planned.task.task
+        units_text = "known when earlier steps are done" if planned.units is None else planned.units
+        print_line()
+        print_line(f"{number}. {planned.step.name}")
+        rows = [
+            ("task", f"{task.name} ({task.type}) of {task.package} {task.version}"),
+            ("environment", planned.task.installed.environment),
+            ("needs", ", ".join(planned.step.needs) or "nothing before it"),
+            ("items", _filters_text(planned)),
+            ("units", units_text),
+        ]
+        for part in sorted(task.type.parts):
+            rows.append((f"{part} arguments", json.dumps(planned.step.args(part))))
+            rows.append((f"{part} resources", _resources_text(planned, part)))
+        for name, value in rows:
+            print_line(f"   {name + ':':<24} {value}")
+
+
+def _step_document(planned: PlannedStep) -> dict[str, object]:
+    task = planned.task.task
+    return {
+        "name": planned.step.name,
+        "task": task.name,
+        "type": task.type,
+        "package": task.package,
+        "version": task.version,
+        "environment": planned.task.installed.environment,
+        "needs": planned.step.needs,
+        "units": planned.units,
+        "type_filters": planned.type_filters,
+        "arguments": {part: planned.step.args(part) for part in sorted(task.type.parts)},
+        "resources": planned.resources,
+    }
+
+
+def _filters_text(planned: PlannedStep) -> str:
+    if planned.task.task.type.is_converter:
+        return "none taken, it makes them"
+    types = ", ".join(f"{name}={str(value).lower()}" for name, value in planned.type_filters.items())
+    return f"those with {types}" if types else "all"
+
+
+def _resources_text(planned: PlannedStep, part: str) -> str:
+    needed = next(value for key, value in planned.resources.items() if key == part)
+    set_values = needed.model_dump(exclude_defaults=True, mode="json")
+    return ", ".join(f"{name}={value}" for name, value in {"cpus": needed.cpus, **set_values}.items())
+
+
+def _tail(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()][-ERROR_LINES:]
+
+
+def _quoted(name: str) -> str:
+    import shlex
+
+    return shlex.quote(name)

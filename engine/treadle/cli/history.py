@@ -1,0 +1,88 @@
+"""`treadle runs`, `show` and `logs`: what ran, how it ended, and what it printed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from treadle.cli.options import AsJson
+
+RunNumber = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
+
+
+def runs(
+    limit: Annotated[int, typer.Option(min=1, help="How many, the latest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the latest runs."""
+    from treadle.cli.described import seconds_of, summary_document
+    from treadle.cli.output import print_json, print_table
+    from treadle.cli.session import open_session
+    from treadle.ledger import runs as ledger_runs
+
+    with open_session() as session, session.ledger.reading() as tx:
+        found = ledger_runs.list_runs(tx, limit)
+    if as_json:
+        print_json({"runs": [summary_document(run) for run in found]})
+        return
+    rows = [(run.id, run.workflow, run.dataset, run.state, run.created_at, seconds_of(run)) for run in found]
+    print_table(
+        ["run", "workflow", "dataset", "state", "submitted", "seconds"],
+        rows,
+        empty="No run yet: start one with `treadle run`.",
+    )
+
+
+def show(run: RunNumber, as_json: AsJson = False) -> None:
+    """Show a run: its steps, why it failed, where its logs are."""
+    from treadle.cli.described import failure_text, load_failures, load_run, print_steps, run_document
+    from treadle.cli.output import print_json, print_line
+    from treadle.cli.running import prefect_page
+    from treadle.cli.session import open_session
+
+    with open_session() as session:
+        record = load_run(session, run)
+        failures = load_failures(session, record)
+        folder = session.settings.logs_folder / f"run-{run:06d}"
+    if as_json:
+        print_json({**run_document(record, failures), "logs_folder": folder})
+        return
+    print_line(f"Run {record.id} of {record.workflow!r} on dataset {record.dataset!r}: {record.state}")
+    print_line(
+        f"submitted {record.created_at.astimezone():%Y-%m-%d %H:%M:%S}, results in {record.plan.zarr_dir}"
+    )
+    print_line()
+    print_steps(record)
+    if record.error or failures:
+        print_line(failure_text(record, failures))
+    print_line(f"Logs: treadle logs {run} (in {folder})")
+    if record.prefect_flow_run_id:
+        print_line(f"Prefect: treadle up, then {prefect_page(record.prefect_flow_run_id)} below its URL")
+
+
+def logs(
+    run: RunNumber,
+    step: Annotated[str | None, typer.Option(help="Only units of this step.")] = None,
+    unit: Annotated[int | None, typer.Option(min=0, help="Only the unit of this number in its step.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only units that are not done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the units of a run printed."""
+    from treadle.cli.output import note, print_json, print_line
+    from treadle.cli.session import open_session
+    from treadle.runs.logs import run_logs
+
+    with open_session() as session:
+        found = run_logs(session.ledger, run, step=step, unit=unit, failed_only=failed)
+        if as_json:
+            print_json({"logs": list(found)})
+            return
+        matched = False
+        for log in found:
+            matched = True
+            item = f" {log.zarr_url}" if log.zarr_url else ""
+            print_line(f"==> {log.step}, unit {log.index}, {log.state}{item}")
+            print_line(log.text.rstrip("\n"))
+        if not matched:
+            note("No unit matches." if unit is not None or failed else "No unit has been planned yet.")

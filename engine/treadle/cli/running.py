@@ -1,0 +1,139 @@
+"""A run on this machine: the server and the cluster it needs, its drive, its outcome."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from treadle.api import Server, client_environment, local_server
+from treadle.api.environment import UI_PATH
+from treadle.cli.described import failure_text, load_failures, print_steps, run_document
+from treadle.cli.output import note, print_json, print_line
+from treadle.cli.progress import watching
+from treadle.cli.session import Session
+from treadle.clusters import open_cluster
+from treadle.errors import Cancelled, RunFailed
+from treadle.ledger.runs import RunRecord
+from treadle.model.filters import AttributeFilters
+from treadle.model.plan import Plan
+from treadle.model.states import RunState
+from treadle.runs.submit import make_run_plan, submit
+from treadle.settings import Settings
+
+_EXIT_STATUSES = {
+    RunState.DONE: 0,
+    RunState.FAILED: RunFailed.exit_code,
+    RunState.CANCELLED: Cancelled.exit_code,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A run as a person asks for it."""
+
+    workflow: str
+    dataset: str
+    type_filters: dict[str, bool] = field(default_factory=dict)
+    attribute_filters: AttributeFilters = field(default_factory=dict)
+
+    def plan(self, session: Session) -> Plan:
+        """Resolve it; nothing is written. Errors are those of `make_run_plan`."""
+        return make_run_plan(
+            session.ledger,
+            workflow=self.workflow,
+            dataset=self.dataset,
+            type_filters=self.type_filters,
+            attribute_filters=self.attribute_filters,
+        )
+
+    def submit(self, session: Session) -> int:
+        """Write it to the ledger and return the run's id. Errors are those of `make_run_plan`."""
+        return submit(
+            session.ledger,
+            workflow=self.workflow,
+            dataset=self.dataset,
+            type_filters=self.type_filters,
+            attribute_filters=self.attribute_filters,
+        )
+
+
+@contextmanager
+def server_meanwhile(settings: Settings) -> Iterator[Callable[[], Server]]:
+    """Start the server beside other work, for as long as the context lasts.
+
+    Yields:
+        A function that waits until the server is ready and returns it. It raises what `local_server` does.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
+        yield pool.submit(stack.enter_context, local_server(settings)).result
+
+
+def run_here(request: Request, session: Session, ready_server: Callable[[], Server]) -> RunRecord:
+    """Drive a run to its end on this machine's cluster, showing how it goes.
+
+    The run enters the ledger when server and cluster are up.
+
+    Args:
+        request: What to run.
+        session: Settings and ledger.
+        ready_server: Waits for the server that shows the run.
+
+    Raises:
+        TreadleError: The plan is wrong, or server or cluster did not start. A failed run is no error here.
+    """
+    steps = [planned.step.name for planned in request.plan(session).steps]
+    with open_cluster("local", session.settings) as cluster:
+        server = ready_server()
+        os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
+        from treadle.runs.drive import drive
+
+        run_id = request.submit(session)
+        note(f"Run {run_id} of {request.workflow!r} on {request.dataset!r}, {cluster.slots} units at once")
+        if sys.stderr.isatty():
+            note(f"Watch it at {server.ui_url}")
+        with watching(steps) as observer:
+            return drive(
+                run_id, ledger=session.ledger, settings=session.settings, cluster=cluster, observer=observer
+            )
+
+
+def report_outcome(
+    session: Session, run: RunRecord, *, as_json: bool, more: Mapping[str, object] | None = None
+) -> int:
+    """Print the table of steps, and on standard error why the run is not done.
+
+    Args:
+        session: Settings and ledger.
+        run: The run at its end.
+        as_json: Print a JSON document instead of a table.
+        more: What the JSON document holds besides the run.
+
+    Returns:
+        The exit status that belongs to the run's state.
+    """
+    failures = load_failures(session, run)
+    if as_json:
+        print_json({**run_document(run, failures), **(more or {})})
+    else:
+        print_steps(run)
+        print_line(f"Run {run.id} is {run.state}. Results are in {run.plan.zarr_dir}")
+    if run.state is RunState.FAILED:
+        note(f"Error: run {run.id} failed.\n{failure_text(run, failures)}")
+    elif run.state is RunState.CANCELLED:
+        note(f"Run {run.id} was cancelled; what was done is kept. See: treadle show {run.id}")
+    return _EXIT_STATUSES[run.state]
+
+
+def prefect_page(flow_run_id: str) -> str:
+    """Return the path of a flow run's page below the server's URL."""
+    return f"{UI_PATH}/runs/flow-run/{flow_run_id}"
+
+
+def page_url(server: Server, path: str) -> str:
+    """Return the URL of a page of the server for a person to open; it carries the secret."""
+    return urlsplit(server.ui_url)._replace(path=path).geturl()

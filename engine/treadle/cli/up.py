@@ -1,0 +1,39 @@
+"""`treadle up`: the server, until it is interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from treadle.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from treadle.api import Server
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; TREADLE_HOST if not given.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port, 0 for any free one; TREADLE_PORT if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the server and its web pages; Ctrl-C ends them."""
+    from treadle.api import serve
+    from treadle.cli.output import note, print_json, print_line
+    from treadle.settings import load_settings
+
+    settings = load_settings({"host": host, "port": port})
+    settings.create_home()
+
+    def ready(server: Server) -> None:
+        if as_json:
+            print_json({"ui_url": server.ui_url, "api_url": server.api_url})
+        else:
+            print_line(f"Open {server.ui_url}")
+            note("The URL carries this server's secret: whoever has it can start and stop runs. Ctrl-C ends.")
+
+    note("Starting the server ...")
+    serve(settings, ready)
+    note("Ended.")

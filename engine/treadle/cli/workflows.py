@@ -1,0 +1,72 @@
+"""`treadle workflow`: workflows in and out, as Fractal's JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from treadle.cli.options import AsJson
+
+app = typer.Typer(help="Workflows.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_workflow(
+    file: Annotated[Path, typer.Argument(help="JSON file of the workflow.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a workflow of the same name; runs keep their own copy.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store a workflow from a JSON file."""
+    from treadle.cli.documents import read_json
+    from treadle.cli.output import print_json, print_line
+    from treadle.cli.session import open_session
+    from treadle.errors import WorkflowInvalid
+    from treadle.model.workflow import workflow_from_json
+    from treadle.runs.workflows import import_workflow as store
+
+    data = read_json(file, WorkflowInvalid)
+    workflow = workflow_from_json(data)
+    with open_session() as session:
+        number = store(session.ledger, data, replace=replace)
+    if as_json:
+        print_json({"id": number, "name": workflow.name, "steps": [step.name for step in workflow.steps]})
+    else:
+        print_line(f"Stored workflow {workflow.name!r} with {len(workflow.steps)} steps.")
+
+
+@app.command("export")
+def export_workflow(
+    name: Annotated[str, typer.Argument(help="Name of the workflow.")], as_json: AsJson = False
+) -> None:
+    """Print a workflow as the JSON that `import` takes."""
+    del as_json  # it is JSON for people too
+    from treadle.cli.output import print_json
+    from treadle.cli.session import open_session
+    from treadle.runs.workflows import export_workflow as export
+
+    with open_session() as session:
+        print_json(export(session.ledger, name))
+
+
+@app.command("list")
+def list_workflows(as_json: AsJson = False) -> None:
+    """List the stored workflows."""
+    from treadle.cli.output import print_json, print_table
+    from treadle.cli.session import open_session
+    from treadle.ledger import workflows
+
+    with open_session() as session, session.ledger.reading() as tx:
+        found = workflows.list_workflows(tx)
+    if as_json:
+        print_json({"workflows": found})
+        return
+    rows = [(entry.name, " > ".join(entry.steps), entry.changed_at) for entry in found]
+    print_table(
+        ["workflow", "steps", "changed"],
+        rows,
+        empty="No workflow yet: store one with `treadle workflow import`.",
+    )
