@@ -65,9 +65,9 @@ def compute_units(step: Step, init_items: Sequence[InitItem], first_index: int) 
         first_index: Index of the first of these units.
     """
     args = step.args(Part.PARALLEL)
-    distinct = {
-        json.dumps([item.zarr_url, item.init_args], sort_keys=True): item for item in reversed(init_items)
-    }
+    distinct: dict[str, InitItem] = {}
+    for item in init_items:
+        distinct.setdefault(json.dumps([item.zarr_url, item.init_args], sort_keys=True), item)
     return [
         Unit(
             index,
@@ -75,7 +75,7 @@ def compute_units(step: Step, init_items: Sequence[InitItem], first_index: int) 
             item.zarr_url,
             {**args, "zarr_url": item.zarr_url, "init_args": item.init_args},
         )
-        for index, item in enumerate(reversed(distinct.values()), start=first_index)
+        for index, item in enumerate(distinct.values(), start=first_index)
     ]
 
 

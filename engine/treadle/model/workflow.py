@@ -193,15 +193,15 @@ def _read_step(entry: object, within: str, problems: list[str]) -> _StepDocument
 
 
 def _step_names(entries: Sequence[object]) -> list[str]:
-    taken: list[str] = []
+    taken: dict[str, None] = {}
     for index, entry in enumerate(entries):
         base = _own_name(entry) or f"task_list[{index}]"
         name, number = base, 1
         while name in taken:
             number += 1
             name = f"{base} ({number})"
-        taken.append(name)
-    return taken
+        taken[name] = None
+    return list(taken)
 
 
 def _own_name(entry: object) -> str:

@@ -1,0 +1,69 @@
+"""Tasks, their types and parts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from pydantic import ValidationError
+
+from treadle.model.task import Installed, InstalledTask, Part, Task, TaskPart, TaskType, infer_type
+from treadle.testing import strategies
+
+BOTH = frozenset(Part)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts", "first", "converter", "compound"),
+    [
+        (TaskType.PARALLEL, {Part.PARALLEL}, Part.PARALLEL, False, False),
+        (TaskType.NON_PARALLEL, {Part.NON_PARALLEL}, Part.NON_PARALLEL, False, False),
+        (TaskType.COMPOUND, BOTH, Part.NON_PARALLEL, False, True),
+        (TaskType.CONVERTER_NON_PARALLEL, {Part.NON_PARALLEL}, Part.NON_PARALLEL, True, False),
+        (TaskType.CONVERTER_COMPOUND, BOTH, Part.NON_PARALLEL, True, True),
+    ],
+)
+def test_a_type_says_what_is_called(
+    kind: TaskType, parts: set[Part], first: Part, converter: bool, compound: bool
+) -> None:
+    assert kind.parts == parts
+    assert kind.first_part is first
+    assert kind.is_converter is converter
+    assert kind.is_compound is compound
+
+
+def test_no_part_is_no_type() -> None:
+    with pytest.raises(ValueError, match="needs a non_parallel part"):
+        infer_type([])
+
+
+@given(strategies.tasks())
+def test_every_part_of_the_type_can_be_had(task: Task) -> None:
+    for part in Part:
+        if part in task.type.parts:
+            assert task.part(part).executable
+        else:
+            with pytest.raises(ValueError, match=f"has no {part} part"):
+                task.part(part)
+
+
+def test_a_task_without_a_part_of_its_type_cannot_be_made() -> None:
+    with pytest.raises(ValidationError, match="is of type compound but has no non_parallel part"):
+        Task(package="p", version="1", name="t", type=TaskType.COMPOUND, parallel=TaskPart(executable="a.py"))
+
+
+def test_a_command_is_the_interpreter_and_the_executable_under_the_root() -> None:
+    task = Task(
+        package="p",
+        version="1",
+        name="t",
+        type=TaskType.PARALLEL,
+        parallel=TaskPart(executable="sub dir/a.py"),
+    )
+    installed = InstalledTask(
+        id=1,
+        task=task,
+        installed=Installed(environment="e", python="/env/bin/python", root="/env/lib/my pkg"),
+    )
+    assert installed.command(Part.PARALLEL) == ("/env/bin/python", "/env/lib/my pkg/sub dir/a.py")
+    with pytest.raises(ValueError, match="has no non_parallel part"):
+        installed.command(Part.NON_PARALLEL)
