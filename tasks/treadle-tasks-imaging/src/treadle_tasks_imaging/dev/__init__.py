@@ -1,0 +1,1 @@
+"""What `fractal-manifest` reads to write the manifest; nothing here runs in a workflow."""
