@@ -113,19 +113,19 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
         parsed.get_dialect().import_dbapi()
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SettingsInvalid(
+            "The ledger's URL wants a database whose driver is not installed.",
+            remedy="Install the driver, or use sqlite or postgresql+psycopg.",
+            detail=str(error),
+        ) from error
     except ArgumentError as error:
         raise SettingsInvalid(
             "The ledger's URL cannot be read.", remedy="Write it as sqlite:////absolute/path/ledger.db."
         ) from error
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise SettingsInvalid(
-            f"The ledger's URL wants {parsed.drivername}, whose driver is not installed.",
-            remedy="Install the driver, or use sqlite or postgresql+psycopg.",
-            detail=str(error),
-        ) from error
     if _is_sqlite(parsed) and not (parsed.database and Path(parsed.database).is_absolute()):
         raise SettingsInvalid(
-            f"The ledger's URL {url} names no file by its absolute path.",
+            f"The ledger's URL {parsed.render_as_string()} names no file by its absolute path.",
             remedy="Write it as sqlite:////absolute/path/ledger.db.",
         )
     return parsed

@@ -15,6 +15,16 @@ from treadle.errors import LedgerBusy, LedgerError, StorageFull, TreadleError
 _NO_SPACE = "Free some space, then repeat the command: everything recorded before is kept."
 _NOT_WRITABLE = "Make it writable for you, or set TREADLE_HOME to a folder that is."
 
+_SQLITE_WRITE_FAILURES = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+    }
+)
+"""What SQLite says for a quota that is used up; it calls a disk full only where the system says so."""
+
 _SQLITE_FAILURES: dict[int, str] = {
     sqlite3.SQLITE_BUSY: "busy",
     sqlite3.SQLITE_LOCKED: "busy",
@@ -72,7 +82,8 @@ def opening(place: str, busy_seconds: float) -> Iterator[None]:
 
 def _kind(cause: BaseException | None) -> str | None:
     if isinstance(cause, sqlite3.Error):
-        return _SQLITE_FAILURES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(cause, "sqlite_errorcode", 0)
+        return "full" if code in _SQLITE_WRITE_FAILURES else _SQLITE_FAILURES.get(code & 0xFF)
     return _POSTGRESQL_FAILURES.get(getattr(cause, "sqlstate", None) or "")
 
 
@@ -86,7 +97,9 @@ def _error(kind: str | None, place: str, busy_seconds: float, detail: str) -> Tr
             )
         case "full":
             return StorageFull(
-                f"The ledger {place} cannot grow: no space is left.", remedy=_NO_SPACE, detail=detail
+                f"The ledger {place} could not be written: the disk is full, or a quota is used up.",
+                remedy=_NO_SPACE,
+                detail=detail,
             )
         case "read-only":
             return StorageFull(

@@ -269,9 +269,8 @@ def _installed_tasks(tx: Transaction, package_names: Iterable[str] | None) -> li
 
 
 def _replace_tasks(tx: Transaction, package_id: int, collected: Sequence[Task]) -> None:
-    known = dict(
-        tx.execute(select(tasks.c.name, tasks.c.id).where(tasks.c.package_id == package_id)).tuples().all()
-    )
+    query = select(tasks.c.name, tasks.c.id).where(tasks.c.package_id == package_id)
+    known = dict(tx.execute(query).all())
     gone = [known[name] for name in known.keys() - {task.name for task in collected}]
     tx.execute(delete(tasks).where(tasks.c.id.in_(gone)))
     content = {

@@ -90,7 +90,7 @@ class PackageColumns(_Owned):
     version: Named[str] = Column(Text)
     origin: Named[Origin] = Column(choice_type(get_args(Origin)))
     source: Named[str] = Column(Text)
-    environment_id: Named[str] = Column(ForeignKey("environments.id"), nullable=False)
+    environment_id: Named[str] = Column(Text, ForeignKey("environments.id"))
     root: Named[str] = Column(Text)
     created_at: Named[datetime] = Column(UtcDateTime)
 
