@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from treadle.api.environment import UI_PATH
 from treadle.cli.output import print_line, print_table
 from treadle.ledger import runs, units
 from treadle.model.states import StepState, UnitState
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from treadle.ledger.runs import RunRecord, RunSummary, StepRecord
     from treadle.ledger.units import UnitEntry
     from treadle.model.plan import Plan, PlannedStep
+    from treadle.settings import Settings
 
 UNITS_SHOWN = 3
 ERROR_LINES = 5
@@ -128,6 +130,14 @@ def failure_text(run: RunRecord, failures: Sequence[StepFailure]) -> str:
                 f"  All they printed: treadle logs {run.id} --step {_quoted(failure.step.name)} --failed"
             )
     return "\n".join(lines)
+
+
+def prefect_page(run: RunRecord, settings: Settings) -> str:
+    """Return where `treadle up` shows the run in Prefect's UI; empty if Prefect has not heard of it."""
+    if run.prefect_flow_run_id is None:
+        return ""
+    server = f"http://{settings.host}:{settings.port}" if settings.port else "URL of `treadle up`, then "
+    return f"{server}{UI_PATH}/runs/flow-run/{run.prefect_flow_run_id}"
 
 
 def plan_document(plan: Plan) -> dict[str, object]:

@@ -36,29 +36,35 @@ def runs(
 
 def show(run: RunNumber, as_json: AsJson = False) -> None:
     """Show a run: its steps, why it failed, where its logs are."""
-    from treadle.cli.described import failure_text, load_failures, load_run, print_steps, run_document
+    from treadle.cli.described import (
+        failure_text,
+        load_failures,
+        load_run,
+        prefect_page,
+        print_steps,
+        run_document,
+    )
     from treadle.cli.output import print_json, print_line
-    from treadle.cli.running import prefect_page
     from treadle.cli.session import open_session
 
     with open_session() as session:
         record = load_run(session, run)
         failures = load_failures(session, record)
-        folder = session.settings.logs_folder / f"run-{run:06d}"
+    folder = session.settings.logs_folder / f"run-{run:06d}"
+    page = prefect_page(record, session.settings)
     if as_json:
-        print_json({**run_document(record, failures), "logs_folder": folder})
+        print_json({**run_document(record, failures), "logs_folder": folder, "prefect_page": page or None})
         return
     print_line(f"Run {record.id} of {record.workflow!r} on dataset {record.dataset!r}: {record.state}")
-    print_line(
-        f"submitted {record.created_at.astimezone():%Y-%m-%d %H:%M:%S}, results in {record.plan.zarr_dir}"
-    )
+    submitted = f"{record.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    print_line(f"submitted {submitted}, results in {record.plan.zarr_dir}")
     print_line()
     print_steps(record)
     if record.error or failures:
         print_line(failure_text(record, failures))
-    print_line(f"Logs: treadle logs {run} (in {folder})")
-    if record.prefect_flow_run_id:
-        print_line(f"Prefect: treadle up, then {prefect_page(record.prefect_flow_run_id)} below its URL")
+    print_line(f"Logs:    treadle logs {run} (in {folder})")
+    if page:
+        print_line(f"Prefect: {page} (while `treadle up` runs; open its URL first)")
 
 
 def logs(

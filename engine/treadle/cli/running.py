@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from treadle.api import Server, client_environment, local_server
-from treadle.api.environment import UI_PATH
 from treadle.cli.described import failure_text, load_failures, print_steps, run_document
 from treadle.cli.output import note, print_json, print_line
 from treadle.cli.progress import watching
@@ -127,13 +125,3 @@ def report_outcome(
     elif run.state is RunState.CANCELLED:
         note(f"Run {run.id} was cancelled; what was done is kept. See: treadle show {run.id}")
     return _EXIT_STATUSES[run.state]
-
-
-def prefect_page(flow_run_id: str) -> str:
-    """Return the path of a flow run's page below the server's URL."""
-    return f"{UI_PATH}/runs/flow-run/{flow_run_id}"
-
-
-def page_url(server: Server, path: str) -> str:
-    """Return the URL of a page of the server for a person to open; it carries the secret."""
-    return urlsplit(server.ui_url)._replace(path=path).geturl()

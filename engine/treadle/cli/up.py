@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,7 +33,8 @@ def up(
             print_json({"ui_url": server.ui_url, "api_url": server.api_url})
         else:
             print_line(f"Open {server.ui_url}")
-            note("The URL carries this server's secret: whoever has it can start and stop runs. Ctrl-C ends.")
+        sys.stdout.flush()
+        note("That URL carries the server's secret: give it to nobody. Ctrl-C ends.")
 
     note("Starting the server ...")
     serve(settings, ready)
