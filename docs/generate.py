@@ -1,0 +1,154 @@
+"""Writes the parts of the documentation that are derived from the code, into docs/generated.
+
+Pages include them, so that neither a command, a setting, an error, a room nor a library is described twice.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import treadle.errors
+from treadle.settings import PREFIX, Settings
+
+DOCS = Path(__file__).parent
+PROJECT = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())
+LOCK = tomllib.loads((DOCS.parent / "uv.lock").read_text())
+MEGABYTE = 1_000_000
+
+
+def main() -> None:
+    """Write every part anew."""
+    folder = DOCS / "generated"
+    folder.mkdir(exist_ok=True)
+    demo, tests = readme_commands()
+    (folder / "demo.sh").write_text(demo + "\n")
+    (folder / "tests.sh").write_text(tests + "\n")
+    (folder / "command-line.md").write_text(command_line())
+    (folder / "settings.md").write_text(settings())
+    (folder / "errors.txt").write_text(error_tree())
+    (folder / "rooms.md").write_text(rooms())
+    (folder / "libraries.md").write_text(libraries("dependencies", PROJECT["project"]["dependencies"]))
+    (folder / "tools.md").write_text(libraries("tools", PROJECT["dependency-groups"]["dev"]))
+
+
+def readme_commands() -> tuple[str, str]:
+    """The two commands of the README's first screen: the demo and the tests."""
+    demo, tests = re.findall(r"^python3 -m pip .*$", (DOCS.parent / "README.md").read_text(), re.MULTILINE)
+    return demo, tests
+
+
+def command_line() -> str:
+    """Every command with its arguments and options, as typer documents them."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "page.md"
+        command = ["treadle.cli", "utils", "docs", "--name", "treadle", "--output", str(page)]
+        subprocess.run([sys.executable, "-m", "typer", *command], check=True, stdout=subprocess.DEVNULL)
+        _title, _, body = page.read_text().partition("\n")
+    return body.strip() + "\n"
+
+
+def settings() -> str:
+    """Every setting with its environment variable, default and meaning."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "found on the machine" if field.default_factory else f"`{field.default}`"
+        rows.append((f"`{name}`", f"`{PREFIX}{name.upper()}`", default, field.description or ""))
+    return table(("in `treadle.toml`", "environment variable", "default", "meaning"), rows)
+
+
+def error_tree() -> str:
+    """The drawing at the top of errors.py."""
+    _, _, drawing = inspect.cleandoc(treadle.errors.__doc__ or "").partition("::\n\n")
+    return inspect.cleandoc(drawing) + "\n"
+
+
+def rooms() -> str:
+    """Every room with its purpose and the libraries that only it and its like may import."""
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "rooms")
+    rows = []
+    for layer in layers:
+        name = layer.strip("()")
+        if not (DOCS.parent / "engine" / "treadle" / name).exists() and layer.startswith("("):
+            continue
+        purpose, _, _ = (import_module(f"treadle.{name}").__doc__ or "").strip().partition("\n\n")
+        barred = [
+            library
+            for contract in contracts
+            if contract["type"] == "forbidden" and f"treadle.{name}" in contract["source_modules"]
+            for library in contract["forbidden_modules"]
+        ]
+        known = [lib for lib in ("prefect", "distributed", "sqlalchemy") if lib not in barred]
+        rows.append((f"`{name}`", " ".join(purpose.split()), ", ".join(known)))
+    return table(("room", "purpose", "may know"), rows)
+
+
+def libraries(kind: str, requirements: list[str]) -> str:
+    """Every library with what it is for, the range, the locked version and what it adds to an environment.
+
+    Raises:
+        SystemExit: docs/libraries.toml and pyproject.toml do not name the same libraries.
+    """
+    purposes = tomllib.loads((DOCS / "libraries.toml").read_text())[kind]
+    declared = {canonicalize_name(Requirement(text).name): Requirement(text) for text in requirements}
+    if different := sorted(purposes.keys() ^ declared.keys()):
+        sys.exit(f"docs/libraries.toml and pyproject.toml differ in {kind}: {', '.join(different)}")
+    locked = {package["name"]: package for package in LOCK["package"]}
+    rows = [
+        (
+            f"{name} `{requirement.specifier}`",
+            purposes[name],
+            locked[name]["version"],
+            locked[name]["wheels"][0]["upload-time"][:7],
+            f"{size(name) / MEGABYTE:.1f}",
+            f"{sum(map(size, closure(name))) / MEGABYTE:.0f}",
+        )
+        for name, requirement in declared.items()
+    ]
+    return table(("library", "for", "locked", "released", "MB", "MB with all it needs"), rows)
+
+
+def closure(name: str) -> set[str]:
+    """The installed distributions that one needs, itself included."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting += _needs(distribution(current))
+    return found
+
+
+def _needs(dist: Distribution) -> Iterator[str]:
+    for requirement in map(Requirement, dist.requires or []):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield canonicalize_name(requirement.name)
+
+
+def size(name: str) -> int:
+    """Bytes of an installed distribution's files; bytecode does not count."""
+    files = (path for path in distribution(name).files or [] if path.suffix != ".pyc")
+    return sum(path.stat().st_size for file in files if (path := Path(str(file.locate()))).is_file())
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

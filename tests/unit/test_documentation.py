@@ -1,0 +1,59 @@
+"""The pages say what is so: their commands exist, their examples are read by the code they are about."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from treadle.cli import app
+from treadle.model.workflow import workflow_from_json
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted((DOCS / "pages").rglob("*.md"))
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def console_commands() -> list[str]:
+    texts = [path.read_text() for path in (*PAGES, DOCS.parent / "README.md")]
+    found = [
+        line for text in texts for line in re.findall(r"(?:^\$ |uv run )(treadle .*)$", text, re.MULTILINE)
+    ]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("line", console_commands())
+def test_command_of_the_pages_is_one_that_the_command_line_takes(line: str) -> None:
+    name, *words = shlex.split(line, comments=True)
+    command = typer.main.get_command(app)
+    while words and words[0] in (commands := getattr(command, "commands", {})):
+        name, *words = words
+        command = commands[name]
+    with contextlib.suppress(typer.Exit):  # what --help ends with
+        command.make_context(name, words)
+
+
+def test_pages_name_commands_at_all() -> None:
+    assert len(console_commands()) > 10
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "examples").glob("*.json")), ids=lambda path: path.name)
+def test_example_workflow_is_a_workflow(path: Path) -> None:
+    assert workflow_from_json(json.loads(path.read_text())).steps
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS / "pages")))
+def test_code_blocks_are_run_included_or_parsed(path: Path) -> None:
+    """Python runs as a test of its own; output is included from a recording; commands are parsed here."""
+    for language, body in BLOCK.findall(path.read_text()):
+        if language == "console":
+            assert all(line.startswith("$ treadle ") for line in body.splitlines())
+        elif language in {"text", "json"} and "└─" not in body:
+            assert re.fullmatch(r'--8<-- "(captured|examples|generated)/[\w.-]+"\n', body)
+        else:
+            assert language in {"python", "sh", "text"}
