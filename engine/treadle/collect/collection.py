@@ -1,0 +1,150 @@
+"""Collecting a task package, and telling beforehand what collecting it would do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from treadle.collect.environment import build_environment, is_usable
+from treadle.collect.package import TaskPackage, read_package
+from treadle.collect.register import Registered, check_replaceable, find_registered, known_lock, register
+from treadle.collect.staging import build_once
+from treadle.collect.target import Target, find_target
+from treadle.ledger import Ledger
+from treadle.ledger.packages import EnvironmentRecord, PackageRecord
+from treadle.model.task import Task
+from treadle.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A package that can be used in workflows.
+
+    Attributes:
+        package: The package as the ledger knows it.
+        tasks: Its tasks.
+        environment: The environment it runs in.
+        new: Whether anything was built or registered.
+        seconds: Time it took.
+    """
+
+    package: PackageRecord
+    tasks: tuple[Task, ...]
+    environment: EnvironmentRecord
+    new: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What collecting a source would install.
+
+    Attributes:
+        name: Normalised name of the package.
+        version: Its version.
+        lock: Every distribution with its hashes, in the form of a requirements file.
+        environment_id: Id of the environment.
+        packages: Every distribution as `name==version`, by name.
+        ready: Whether the environment is already there.
+    """
+
+    name: str
+    version: str
+    lock: str
+    environment_id: str
+    packages: tuple[str, ...]
+    ready: bool
+
+
+def collect(text: str, *, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Collected:
+    """Give a package its own environment and put its tasks into the ledger.
+
+    Safe to repeat, and to run in several processes at once: an environment that is there is used as it
+    is, and a build that failed or was killed leaves nothing behind that counts.
+
+    Args:
+        text: `name[extra]==version`, the path of a folder with a Python project, or the path of a wheel.
+        settings: Where things are kept, and which Python is used.
+        ledger: Where packages, environments and tasks are registered.
+        progress: Told what is under way, in a few words.
+
+    Raises:
+        CollectError: No source, nothing that resolves, a failed build, or a bad manifest.
+        AlreadyExists: This version is already collected from an index, with another environment.
+        StorageFull: Home, temporary folder or uv's cache is full or may not be written.
+        LedgerError: The ledger could not be read or written.
+    """
+    start = time.monotonic()
+    target = _find(text, settings, ledger, progress)
+    there = find_registered(ledger, target) if is_usable(target.folder) else None
+    found = there or _install(target, settings, ledger, progress)
+    return Collected(
+        package=found.package,
+        tasks=found.tasks,
+        environment=found.environment,
+        new=there is None,
+        seconds=time.monotonic() - start,
+    )
+
+
+def preview(text: str, *, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Preview:
+    """Tell what `collect` would install; no environment is built, and nothing is registered.
+
+    The wheel of a local folder is built, unless the folder did not change: without it nobody can tell what
+    the package needs. It is kept for the collection.
+
+    Args:
+        text: As for `collect`.
+        settings: As for `collect`.
+        ledger: What was collected before: a known version keeps its lock.
+        progress: As for `collect`.
+
+    Raises:
+        CollectError: No source, nothing that resolves, or a folder that cannot be built.
+        StorageFull: Home, temporary folder or uv's cache is full or may not be written.
+        LedgerError: The ledger could not be read.
+    """
+    target = _find(text, settings, ledger, progress)
+    return Preview(
+        name=target.name,
+        version=target.version,
+        lock=target.lock.text,
+        environment_id=target.environment_id,
+        packages=tuple(str(pin) for pin in target.lock.pins),
+        ready=is_usable(target.folder),
+    )
+
+
+def _find(text: str, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Target:
+    return find_target(text, settings=settings, known=partial(known_lock, ledger), progress=progress)
+
+
+def _install(
+    target: Target, settings: Settings, ledger: Ledger, progress: Callable[[str], None]
+) -> Registered:
+    def read(environment: Path) -> TaskPackage:
+        return read_package(environment, name=target.name, version=target.version, extras=target.extras)
+
+    def build(aside: Path) -> None:
+        progress("building the environment")
+        build_environment(
+            aside,
+            lock=target.lock,
+            interpreter=target.interpreter,
+            wheels=settings.wheels_folder,
+            inspect=read,
+        )
+
+    check_replaceable(ledger, target)
+    build_once(
+        target.folder,
+        is_ready=is_usable,
+        build=build,
+        waiting=lambda: progress("waiting for another process that builds the same environment"),
+    )
+    progress("reading the manifest")
+    package = read(target.folder)
+    return register(ledger, target, package)

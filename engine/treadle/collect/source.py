@@ -1,0 +1,110 @@
+"""What a person may name as the source of a task package."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from treadle.collect.credentials import without_credentials
+from treadle.errors import SourceInvalid
+
+_FORMS = "Give name[extra]==version, the path of a folder (./folder), or the path of a wheel (./file.whl)."
+_URL = re.compile(r"://|^git\+|@\s*(git\+|file:)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSource:
+    """A distribution from the package index.
+
+    Attributes:
+        name: Normalised name.
+        extras: Normalised extras, sorted.
+        specifier: Version specifier as PEP 440 writes it; empty: any version.
+        version: The one version that the specifier admits, or None.
+    """
+
+    name: str
+    extras: tuple[str, ...]
+    specifier: str
+    version: str | None
+
+    @property
+    def requirement(self) -> str:
+        """The requirement as PEP 508 writes it."""
+        return f"{self._subject}{self.specifier}"
+
+    def pinned(self, version: str) -> str:
+        """The same requirement for one version alone."""
+        return f"{self._subject}=={version}"
+
+    @property
+    def _subject(self) -> str:
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A local Python project; the path is as it was given."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """A wheel file; the path is as it was given."""
+
+    path: Path
+
+
+Source = IndexSource | FolderSource | WheelSource
+
+
+def parse_source(text: str) -> Source:
+    """Tell which kind of source a text names; nothing is looked up.
+
+    A text with a slash, or one that starts with a dot or a tilde, is a path; one that ends in `.whl` is a
+    wheel; everything else is a requirement (PEP 508).
+
+    Raises:
+        SourceInvalid: It is none of these, or asks for something that a source cannot have.
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise SourceInvalid("The source is empty.", remedy=_FORMS)
+    if _URL.search(stripped):
+        raise SourceInvalid(f"{without_credentials(stripped)} names a URL.", remedy=_FORMS)
+    if stripped.lower().endswith(".whl"):
+        return WheelSource(Path(stripped))
+    if stripped[0] in ".~" or "/" in stripped:
+        return FolderSource(Path(stripped))
+    return _index_source(stripped)
+
+
+def _index_source(text: str) -> IndexSource:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise SourceInvalid(
+            f"{text} is not a package requirement.", remedy=_FORMS, detail=str(error)
+        ) from error
+    if requirement.url is not None:
+        raise SourceInvalid(f"{text} names a URL.", remedy=_FORMS)
+    if requirement.marker is not None:
+        raise SourceInvalid(
+            f"{text} has an environment marker.", remedy="Leave out everything from the semicolon."
+        )
+    specifiers = list(requirement.specifier)
+    exact = (
+        len(specifiers) == 1 and specifiers[0].operator == "==" and not specifiers[0].version.endswith("*")
+    )
+    return IndexSource(
+        name=canonicalize_name(requirement.name),
+        extras=tuple(sorted(canonicalize_name(extra) for extra in requirement.extras)),
+        specifier=str(requirement.specifier),
+        version=specifiers[0].version if exact else None,
+    )

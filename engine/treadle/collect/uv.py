@@ -1,0 +1,92 @@
+"""Running uv: the one place that starts it and reads its refusals."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from uv import find_uv_bin
+
+from treadle.collect.credentials import without_credentials
+from treadle.collect.storage import REFUSALS, storage_full
+from treadle.errors import StorageFull
+
+_ALWAYS = ("--no-config", "--no-progress", "--color", "never")
+_KEPT = re.compile(
+    r"UV_((DEFAULT_|EXTRA_)?INDEX|FIND_LINKS|NO_INDEX|OFFLINE|CACHE_DIR|LINK_MODE|EXCLUDE_NEWER|KEYRING_PROVIDER"
+    r"|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_|REQUEST_TIMEOUT|CONCURRENT_|LOCK_TIMEOUT|NETRC)"
+)
+"""Which of uv's own variables reach it: where packages come from and how, never which versions are chosen."""
+
+_DROPPED = re.compile(r"(UV|TREADLE|PREFECT|DASK|PYTHON|VIRTUAL_ENV|CONDA)")
+_UNREACHABLE = re.compile(r"Failed to fetch|error sending request|network was disabled")
+_YES = frozenset({"1", "y", "yes", "t", "true", "on"})
+_SYSTEM = re.compile(r"os error (\d+)\)")
+_QUOTED_PATH = re.compile(r"`(/[^`]+)`")
+
+
+class UvFailed(Exception):
+    """Uv ended with an error; `words` is its own explanation, without credentials."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether a package index could not be asked."""
+        return _UNREACHABLE.search(self.words) is not None
+
+
+def run_uv(arguments: Sequence[str], *, folder: Path) -> str:
+    """Run uv apart from the user's configuration and return what it printed.
+
+    Args:
+        arguments: Command and options; `--no-config` and the like are added.
+        folder: Working folder, which uv may also write to.
+
+    Raises:
+        UvFailed: It ended with an error; the caller says what that means.
+        StorageFull: It could not write; names the path if uv does.
+    """
+    done = subprocess.run(
+        [find_uv_bin(), *arguments, *_ALWAYS],
+        cwd=folder,
+        env=_environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode == 0:
+        return done.stdout
+    words = without_credentials(done.stderr.strip() or done.stdout.strip())
+    refusal = _refusal(words, folder)
+    if refusal is not None:
+        raise refusal
+    raise UvFailed(words)
+
+
+def asking_anew(name: str) -> list[str]:
+    """Options that make uv ask the index for a package's versions anew, unless uv is told to stay offline."""
+    offline = os.environ.get("UV_OFFLINE", "").lower() in _YES
+    return [] if offline else ["--refresh-package", name]
+
+
+def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in inherited.items() if _KEPT.match(name) or not _DROPPED.match(name)}
+    return {**kept, "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def _refusal(words: str, folder: Path) -> StorageFull | None:
+    for line in words.splitlines():
+        number = _SYSTEM.search(line)
+        if number and int(number[1]) in REFUSALS:
+            named = _QUOTED_PATH.search(line) or _QUOTED_PATH.search(words)
+            path = Path(named[1]) if named else folder
+            return storage_full(path, os.strerror(int(number[1])), detail=words)
+    return None

@@ -1,0 +1,122 @@
+"""Wheels that come from no index: built from a folder, or copied from a file, and kept by digest."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from treadle.collect.fingerprint import file_digest, fingerprint
+from treadle.collect.interpreter import Interpreter
+from treadle.collect.staging import build_once
+from treadle.collect.storage import writing_below
+from treadle.collect.uv import UvFailed, run_uv
+from treadle.errors import BuildFailed, SourceInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel in our own folder; name and version are normalised."""
+
+    path: Path
+    name: str
+    version: str
+
+    @property
+    def requirement(self) -> str:
+        """The requirement for exactly this file, as PEP 508 writes it."""
+        return f"{self.name} @ file://{quote(str(self.path))}"
+
+
+def wheel_from_folder(
+    folder: Path, *, wheels: Path, home: Path, interpreter: Interpreter, progress: Callable[[str], None]
+) -> Wheel:
+    """Build the wheel of a project, or find the one that was built from the same files.
+
+    Args:
+        folder: Absolute path of the project.
+        wheels: Folder of our own wheels.
+        home: Treadle's home.
+        interpreter: Python that builds it.
+        progress: Told what is under way.
+
+    Raises:
+        SourceInvalid: The folder holds no Python project, or cannot be read.
+        BuildFailed: The project's build failed; its own words are the detail.
+        StorageFull: The folder of wheels may not be written.
+    """
+    if not folder.is_dir():
+        raise SourceInvalid(f"There is no folder {folder}.", remedy="Check the path.")
+    if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        raise SourceInvalid(
+            f"{folder} is not a Python project: it has no pyproject.toml.",
+            remedy="Name the folder that holds the task package's pyproject.toml.",
+        )
+
+    def build(aside: Path) -> None:
+        progress(f"building the wheel of {folder.name}")
+        aside.mkdir(parents=True)
+        options = ["--wheel", "--no-build", "--no-create-gitignore", "--index-strategy", "first-index"]
+        try:
+            run_uv(
+                ["build", *options, "--python", str(interpreter.path), "--out-dir", str(aside), str(folder)],
+                folder=aside,
+            )
+        except UvFailed as error:
+            raise BuildFailed(f"{folder} could not be built into a wheel.", detail=error.words) from error
+
+    digest = fingerprint(folder, interpreter=interpreter, home=home)
+    return _kept(wheels / digest, build, progress)
+
+
+def wheel_from_file(file: Path, *, wheels: Path, progress: Callable[[str], None]) -> Wheel:
+    """Copy a wheel into our own folder, unless it is there.
+
+    Args:
+        file: Absolute path of the wheel.
+        wheels: Folder of our own wheels.
+        progress: Told what is under way.
+
+    Raises:
+        SourceInvalid: There is no such file, or it is no wheel.
+        StorageFull: The folder of wheels may not be written.
+    """
+    if not file.is_file():
+        raise SourceInvalid(f"There is no file {file}.", remedy="Check the path.")
+    try:
+        parse_wheel_filename(file.name)
+        digest = file_digest(file)
+    except InvalidWheelFilename as error:
+        raise SourceInvalid(
+            f"{file} is not named as a wheel is.",
+            remedy="A wheel keeps the name that its build gave it: name-version-python-abi-platform.whl.",
+            detail=str(error),
+        ) from error
+    except OSError as error:
+        raise SourceInvalid(f"{file} cannot be read: {error.strerror}.") from error
+    if not zipfile.is_zipfile(file):
+        raise SourceInvalid(f"{file} is not a wheel: its content is not a zip archive.")
+
+    def copy(aside: Path) -> None:
+        aside.mkdir(parents=True)
+        shutil.copyfile(file, aside / file.name)
+
+    return _kept(wheels / digest, copy, progress)
+
+
+def _kept(place: Path, build: Callable[[Path], None], progress: Callable[[str], None]) -> Wheel:
+    build_once(
+        place,
+        is_ready=Path.is_dir,
+        build=build,
+        waiting=lambda: progress("waiting for another process that builds the same wheel"),
+    )
+    with writing_below(place):
+        (path,) = place.glob("*.whl")
+    name, version, _, _ = parse_wheel_filename(path.name)
+    return Wheel(path, canonicalize_name(name), str(version))
