@@ -44,6 +44,9 @@ class Ledger:
         url: SQLAlchemy URL, `sqlite:///<absolute path>` or `postgresql+psycopg://…`.
         busy_seconds: How long to wait for another process's transaction.
 
+    Attributes:
+        place: The file, or the URL without its password, as errors name it.
+
     Raises:
         SettingsInvalid: The URL is none, names no file, or needs a driver that is not installed.
         SchemaTooNew: A newer Treadle wrote this ledger.
