@@ -45,8 +45,8 @@ def demo(
             collected = collect(
                 package_source(workflow), settings=session.settings, ledger=session.ledger, progress=note
             )
-            _store(session, workflow, collected.package.version)
-            dataset = _fresh_dataset(session, folder or session.settings.home / NAME)
+            store_workflow(session, workflow, collected.package.version)
+            dataset = create_dataset(session, folder or session.settings.home / NAME)
             record = run_here(Request(workflow.name, dataset.name), session, ready_server)
         pictures = find_pictures(Path(dataset.zarr_dir))
         more = {"pictures": pictures, "collect_seconds": collected.seconds}
@@ -69,15 +69,7 @@ def find_pictures(folder: Path) -> list[Path]:
     return [*sorted(folder.glob("*.png")), *sorted(folder.glob("overlays/*.png"))]
 
 
-def _read_workflow() -> Workflow:
-    from treadle.cli.documents import read_json
-    from treadle.errors import WorkflowInvalid
-    from treadle.model.workflow import workflow_from_json
-
-    return workflow_from_json(read_json(_WORKFLOW_FILE, WorkflowInvalid))
-
-
-def _store(session: Session, workflow: Workflow, version: str) -> None:
+def store_workflow(session: Session, workflow: Workflow, version: str) -> None:
     """Store the workflow with the package's version that was collected."""
     from treadle.ledger import workflows
 
@@ -89,7 +81,7 @@ def _store(session: Session, workflow: Workflow, version: str) -> None:
         workflows.save_workflow(tx, workflow.model_copy(update={"steps": steps}), replace=True)
 
 
-def _fresh_dataset(session: Session, folder: Path) -> Dataset:
+def create_dataset(session: Session, folder: Path) -> Dataset:
     """Create the first dataset of the series that exists neither in the ledger nor on disk."""
     from treadle.errors import AlreadyExists
     from treadle.ledger import datasets
@@ -108,6 +100,14 @@ def _fresh_dataset(session: Session, folder: Path) -> Dataset:
             continue
         return dataset
     raise AssertionError("the series of names has no end")
+
+
+def _read_workflow() -> Workflow:
+    from treadle.cli.documents import read_json
+    from treadle.errors import WorkflowInvalid
+    from treadle.model.workflow import workflow_from_json
+
+    return workflow_from_json(read_json(_WORKFLOW_FILE, WorkflowInvalid))
 
 
 def _tell_what_next(run: RunRecord, pictures: list[Path]) -> None:

@@ -51,8 +51,10 @@ def report_usage(error: typer.TyperException, *, as_json: bool) -> int:
         return error.exit_code
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "treadle"
-    message = " ".join(error.format_message().split()).rstrip(".")
-    problem = TreadleError(f"{message}.", remedy=f"See `{command} --help`.")
+    message = " ".join(error.format_message().split())
+    problem = TreadleError(
+        message if message.endswith((".", "?")) else f"{message}.", remedy=f"See `{command} --help`."
+    )
     report_error(problem, as_json=as_json)
     return error.exit_code
 
