@@ -1,0 +1,1 @@
+"""Tasks that do nothing but what a test asks for; no dependencies, any Python from 3.9."""

@@ -1,0 +1,23 @@
+"""Act on Item: do what was asked for, once for each item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle_tasks_mock.command import Part, run
+from treadle_tasks_mock.items import ANSWERING, answer
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+
+def act_on_item(asked: SimpleNamespace) -> object:
+    """Return what was asked for."""
+    return answer(asked, [asked.zarr_url])
+
+
+PART = Part("ActOnItem", ("zarr_url",), ANSWERING, act_on_item)
+
+
+if __name__ == "__main__":
+    run(PART)
