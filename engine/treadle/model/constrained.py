@@ -14,7 +14,6 @@ from pydantic import (
     StrictBool,
     StringConstraints,
 )
-from pydantic_core import PydanticCustomError
 
 from treadle.model.urls import normalise_url
 
@@ -76,10 +75,10 @@ def _at(place: str) -> str:
 
 def _scalar(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
-        raise PydanticCustomError("scalar", "must be a finite number")
+        raise ValueError("must be a finite number")
     if isinstance(value, bool | int | float | str):
         return value
-    raise PydanticCustomError("scalar", "must be a string, a number, true or false")
+    raise ValueError("must be a string, a number, true or false")
 
 
 def _nullable_scalar(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from treadle.errors import MergeFailed
 from treadle.model.dataset import Item
@@ -38,8 +39,7 @@ class Merged:
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
+class _Report(NamedTuple):
     unit: int
     update: ItemUpdate
 
@@ -98,8 +98,9 @@ def _gather(task: Task, outcomes: Sequence[Outcome]) -> tuple[list[_Report], dic
         if not outcome.done:
             continue
         for update in outcome.output.image_list_updates:
-            earlier = reports.setdefault(update.zarr_url, _Report(unit, update))
-            if not _identical(earlier.update, update):
+            report = _Report(unit, update)
+            earlier = reports.setdefault(update.zarr_url, report)
+            if earlier is not report and not _identical(earlier.update, update):
                 problems.append(f"units {earlier.unit} and {unit} reported {update.zarr_url} differently")
         for url in outcome.output.image_list_removals:
             removals.setdefault(url, unit)
@@ -145,8 +146,10 @@ def _updated(update: ItemUpdate, items: Mapping[str, Item], output_types: Mappin
 
 def _identical(one: Item | ItemUpdate | None, other: Item | ItemUpdate) -> bool:
     """Compare by value and type, as true, 1 and 1.0 are three attributes."""
-    return one == other and all(
-        type(value) is type(other.attributes[key]) for key, value in one.attributes.items()
+    return (
+        one is not None
+        and one == other
+        and all(type(value) is type(other.attributes[key]) for key, value in one.attributes.items())
     )
 
 

@@ -55,9 +55,8 @@ def _memory(value: object) -> object:
 
 
 def _flag(value: object) -> object:
-    text = value.strip().lower() if isinstance(value, str) else value
-    if text in {"true", "false"}:
-        return text == "true"
+    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+        return value.strip().lower() == "true"
     return value
 
 

@@ -19,9 +19,8 @@ def normalise_url(text: str) -> str:
     Raises:
         ValueError: The text is empty, is of another kind, or has a `..` component.
     """
-    url = _normalise_once(text)
-    while (again := _normalise_once(url)) != url:
-        url = again
+    while (url := _normalise_once(text)) != text:
+        text = url
     return url
 
 
