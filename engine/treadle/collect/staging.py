@@ -25,7 +25,8 @@ def build_once(
     """Build a folder unless it is ready, one builder at a time across processes.
 
     The folder is built under another name beside its place and renamed when complete. What a builder that
-    was killed left behind, here or for any other folder of the same parent, is removed first.
+    was killed left behind, here or for any other folder of the same parent, is removed before the build, and
+    after it what a program that outlived its builder has written meanwhile.
 
     Args:
         final: Where the folder shall be; its name contains no dot.
@@ -41,9 +42,9 @@ def build_once(
         BuildFailed: The system refused for another reason.
         TreadleError: Whatever `build` raised; the unfinished folder is gone then.
     """
-    if is_ready(final):
-        return False
     with writing_below(final.parent):
+        if is_ready(final):
+            return False
         lock = _lock(final)
         try:
             lock.acquire(timeout=0)
@@ -55,6 +56,7 @@ def build_once(
                 return False
             _sweep(final)
             _build_aside(final, build)
+            _sweep(final)
             return True
         finally:
             lock.release()
@@ -102,5 +104,5 @@ def _sweep(final: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder; a file that an orphaned process still adds stays for the next sweep."""
+    """Remove a folder; what a program that outlived its builder is still writing stays for the next sweep."""
     shutil.rmtree(folder, ignore_errors=True)

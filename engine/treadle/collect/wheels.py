@@ -12,9 +12,9 @@ from urllib.parse import quote
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from treadle.collect.fingerprint import file_digest, fingerprint
+from treadle.collect.identity import tagged_digest
 from treadle.collect.interpreter import Interpreter
 from treadle.collect.staging import build_once
-from treadle.collect.storage import writing_below
 from treadle.collect.uv import UvFailed, run_uv
 from treadle.errors import BuildFailed, SourceInvalid
 
@@ -90,7 +90,7 @@ def wheel_from_file(file: Path, *, wheels: Path, progress: Callable[[str], None]
         raise SourceInvalid(f"There is no file {file}.", remedy="Check the path.")
     try:
         parse_wheel_filename(file.name)
-        digest = file_digest(file)
+        digest = tagged_digest("Wheel", file.name, file_digest(file))
     except InvalidWheelFilename as error:
         raise SourceInvalid(
             f"{file} is not named as a wheel is.",
@@ -112,11 +112,10 @@ def wheel_from_file(file: Path, *, wheels: Path, progress: Callable[[str], None]
 def _kept(place: Path, build: Callable[[Path], None], progress: Callable[[str], None]) -> Wheel:
     build_once(
         place,
-        is_ready=Path.is_dir,
+        is_ready=lambda folder: len(list(folder.glob("*.whl"))) == 1,
         build=build,
         waiting=lambda: progress("waiting for another process that builds the same wheel"),
     )
-    with writing_below(place):
-        (path,) = place.glob("*.whl")
+    (path,) = place.glob("*.whl")
     name, version, _, _ = parse_wheel_filename(path.name)
     return Wheel(path, canonicalize_name(name), str(version))

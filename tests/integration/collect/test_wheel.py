@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from treadle.errors import BuildFailed, ManifestInvalid, SourceInvalid, StorageFull
+from treadle.errors import BuildFailed, ManifestInvalid, ResolutionFailed, SourceInvalid, StorageFull
 from treadle.ledger.packages import find_task
 from treadle.model.task import Part, TaskRef
 
@@ -123,6 +124,18 @@ def _files(collected) -> dict[str, str]:
     root = Path(collected.package.root)
     names = ["__init__.py", "tasks/measure.py", "__FRACTAL_MANIFEST__.json"]
     return {f"tiny/{name}": (root / name).read_text() for name in names}
+
+
+def test_wheel_under_a_wrong_name_is_refused_and_the_right_one_is_still_accepted(here, make_wheel) -> None:
+    wheel = make_wheel()
+    wrong = wheel.with_name("other_tasks-1.0-py3-none-any.whl")
+    shutil.copyfile(wheel, wrong)
+
+    with pytest.raises(ResolutionFailed) as caught:
+        here.collect(wrong)
+
+    assert "tiny" in caught.value.detail
+    assert here.collect(wheel).package.name == "tiny-tasks"
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,16 @@ def test_next_build_removes_what_dead_builders_left(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("[!.]*")] == ["abc"]
 
 
+def test_what_an_orphan_of_a_dead_builder_writes_during_the_build_is_removed_after_it(tmp_path: Path) -> None:
+    def build_beside_an_orphan(aside: Path) -> None:
+        (tmp_path / "abc.1.building" / "late").mkdir(parents=True)
+        build(aside)
+
+    build_once(tmp_path / "abc", is_ready=ready, build=build_beside_an_orphan, waiting=must_not_wait)
+
+    assert [path.name for path in tmp_path.glob("[!.]*")] == ["abc"]
+
+
 def test_folder_of_a_living_builder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "other.2.building").mkdir()
     (tmp_path / ".locks").mkdir()
