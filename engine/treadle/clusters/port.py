@@ -1,0 +1,53 @@
+"""The port: all that the engine knows of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Cluster(Protocol):
+    """Workers that run functions; a context manager around their life.
+
+    `treadle.testing.cluster.ClusterContract` tests an implementation against what is said here.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def slots(self) -> int:
+        """How many functions run at once."""
+
+    def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
+        """Run `function(payload)` on a worker as soon as a slot is free, first come first served.
+
+        Function, payload and result are pickled. The future can be cancelled as long as it is pending: the
+        function then never runs. No function is ever run twice. The future raises
+
+        - what the function raised;
+        - `WorkerLost` if its worker died under it, or the cluster was closed: every process of the units it
+          ran is then gone too, and another worker takes the place of the dead one;
+        - `WorkersUnavailable` if no worker could be brought up.
+
+        Raises:
+            ClusterError: The cluster is not open.
+        """
+
+    def __enter__(self) -> Self:
+        """Start the workers.
+
+        Raises:
+            WorkersUnavailable: None came up.
+        """
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel what is pending, kill what runs, end the workers; nothing is left when this returns."""

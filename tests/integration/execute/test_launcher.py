@@ -1,0 +1,157 @@
+"""No unit outlives its worker, whichever of the processes between them is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from treadle.execute.batch import Batch, run_batch
+from treadle.execute.launcher import close_shared_launcher, shared_launcher
+from treadle.model.records import UnitRecord
+from treadle.model.states import Cause, UnitState
+from treadle.testing.cluster import wait_until
+
+pytestmark = pytest.mark.integration
+MakeBatch = Callable[..., Batch]
+
+# Leaves three process ids in the file `pids`: its own, a child's, and that of a child which has left the
+# process group and the session and has lost its parent.
+FAMILY = """
+import json, os, subprocess, sys, time
+args = json.load(open(sys.argv[2]))
+child = subprocess.Popen(["sleep", "600"])
+daemon = subprocess.run(
+    [sys.executable, "-c", "import subprocess as s;"
+     " print(s.Popen(['sleep', '600'], start_new_session=True, stdout=s.DEVNULL).pid)"],
+    stdout=subprocess.PIPE, text=True, check=True)
+with open(args["pids"] + ".part", "w") as stream:
+    stream.write(f"{os.getpid()} {child.pid} {daemon.stdout}")
+os.rename(args["pids"] + ".part", args["pids"])
+if args["stay"]:
+    time.sleep(600)
+"""
+
+WORKER = """
+import sys
+from treadle.execute.batch import Batch, UnitCall, run_batch
+from treadle.execute.launcher import shared_launcher
+python, script, pids, folder = sys.argv[1:]
+print(shared_launcher().pid, shared_launcher().scratch, flush=True)
+call = UnitCall(0, (python, script), {"pids": pids, "stay": True})
+run_batch(Batch(1, "step", (call,), folder, {}))
+"""
+
+
+def family(file: Path) -> list[psutil.Process]:
+    wait_until(file.exists)
+    return [psutil.Process(int(pid)) for pid in file.read_text().split()]
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    wait_until(lambda: not any(_runs(process) for process in processes))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def run_aside(batch: Batch) -> tuple[threading.Thread, list[UnitRecord]]:
+    records: list[UnitRecord] = []
+    thread = threading.Thread(target=lambda: records.extend(run_batch(batch)))
+    thread.start()
+    return thread, records
+
+
+def test_a_worker_killed_without_warning_takes_its_units_and_all_their_children(tmp_path: Path) -> None:
+    script = tmp_path / "family.py"
+    script.write_text(FAMILY)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, sys.executable, str(script), str(tmp_path / "pids"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    launcher, scratch = worker.stdout.readline().split()
+    processes = [psutil.Process(int(launcher)), *family(tmp_path / "pids")]
+    assert all(map(_runs, processes))
+    worker.send_signal(signal.SIGKILL)
+    worker.communicate(timeout=30)  # standard output ends when the launcher, the last of all, is gone
+    assert not any(map(_runs, processes[1:]))
+    assert not Path(scratch).exists()
+    assert_gone(processes[:1])
+
+
+def test_what_a_unit_leaves_behind_in_its_group_ends_with_it(make_batch: MakeBatch, tmp_path: Path) -> None:
+    [record] = run_batch(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": False}))
+    assert record.state is UnitState.DONE
+    pids = (tmp_path / "pids").read_text().split()
+    wait_until(lambda: not psutil.pid_exists(int(pids[1])))
+
+
+def test_closing_ends_a_daemon_that_a_finished_unit_left(make_batch: MakeBatch, tmp_path: Path) -> None:
+    run_batch(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": False}))
+    daemon = int((tmp_path / "pids").read_text().split()[2])
+    assert psutil.pid_exists(daemon)
+    close_shared_launcher()
+    assert not psutil.pid_exists(daemon)
+
+
+def test_a_killed_launcher_loses_its_units_and_is_replaced(make_batch: MakeBatch, tmp_path: Path) -> None:
+    thread, records = run_aside(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": True}))
+    processes = family(tmp_path / "pids")
+    scratch = shared_launcher().scratch
+    os.kill(shared_launcher().pid, signal.SIGKILL)
+    thread.join(30)
+    assert [(record.state, record.cause) for record in records] == [(UnitState.FAILED, Cause.WORKER_LOST)]
+    assert_gone(processes[:2])
+    processes[2].kill()  # a daemon survives the death of its only keeper, though not that of the worker
+    wait_until(lambda: not scratch.exists())
+    [record] = run_batch(make_batch("print('again')"))
+    assert record.state is UnitState.DONE
+
+
+def test_units_are_asked_to_end_before_they_are_killed(make_batch: MakeBatch, tmp_path: Path) -> None:
+    polite, stubborn = tmp_path / "polite", tmp_path / "stubborn"
+    batch = make_batch(
+        """
+        import json, signal, sys, time
+        args = json.load(open(sys.argv[2]))
+        def end(*_):
+            open(args["file"] + ".asked", "w").close()
+            if args["polite"]: sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        open(args["file"], "w").close()
+        while True: time.sleep(1)
+        """
+    )
+    call = batch.calls[0]
+    runs = [
+        run_aside(
+            Batch(
+                run_id=1,
+                step="step",
+                calls=(type(call)(0, call.command, {"file": str(file), "polite": file is polite}),),
+                log_folder=batch.log_folder,
+                environment={},
+            )
+        )
+        for file in (polite, stubborn)
+    ]
+    wait_until(lambda: polite.exists() and stubborn.exists())
+    close_shared_launcher()
+    for thread, records in runs:
+        thread.join(30)
+        assert records[0].cause is Cause.WORKER_LOST
+    assert Path(f"{polite}.asked").exists()
+    assert Path(f"{stubborn}.asked").exists()
