@@ -7,18 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from treadle.api import Server, local_server
+from treadle.settings import Settings
 from treadle.testing.command import Command
 
 TASKS = Path(__file__).parents[2] / "tasks"
 
 
 @pytest.fixture(scope="session")
-def treadle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """The command line on a home whose server stays up for the session, with the mock package collected."""
-    from treadle.api.server import local_server
-    from treadle.settings import Settings
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder for the session."""
+    return tmp_path_factory.mktemp("home")
 
-    command = Command(tmp_path_factory.mktemp("home"))
-    with local_server(Settings(home=command.home, port=0)):
-        command("collect", str(TASKS / "treadle-tasks-mock"))
-        yield command
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[Server]:
+    """The server of that home, up for the session."""
+    with local_server(Settings(home=home, port=0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def treadle(server: Server) -> Command:
+    """The command line on the server's home, with the mock package collected."""
+    command = Command(server.folder.parent)
+    command("collect", str(TASKS / "treadle-tasks-mock"))
+    return command
