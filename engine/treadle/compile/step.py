@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from treadle.compile.context import RunContext
 from treadle.compile.dispatch import Dispatch
 from treadle.compile.recording import Recorder
-from treadle.errors import NothingSelected, TreadleError
+from treadle.errors import TreadleError
 from treadle.execute.batch import Batch, UnitCall
 from treadle.ledger import Transaction, datasets, runs, units
 from treadle.model.dataset import Item
-from treadle.model.filters import select
+from treadle.model.filters import nothing_selected, select
 from treadle.model.merging import Outcome, merge
 from treadle.model.outputs import parse_init_output, parse_unit_output
 from treadle.model.records import UnitRecord
@@ -88,12 +88,8 @@ class StepRun:
             _, dataset = datasets.load_dataset(tx, self._context.plan.dataset)
         selected = select(dataset.items, self._planned.type_filters, attributes)
         if not selected:
-            raise NothingSelected(
-                f"Step {self._planned.step.name!r} cannot run: none of the {len(dataset.items)} items of "
-                f"dataset {dataset.name!r} matches type filters {self._planned.type_filters} and attribute "
-                f"filters {attributes}.",
-                remedy="Change the filters, or run the steps that produce such items first.",
-            )
+            name, items = self._planned.step.name, len(dataset.items)
+            raise nothing_selected(name, items, self._planned.type_filters, attributes)
         return selected
 
     def _execute(self, planned: Sequence[Unit], *, is_init: bool) -> None:

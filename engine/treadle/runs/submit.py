@@ -6,6 +6,7 @@ from treadle.ledger import Ledger, datasets, packages, runs, workflows
 from treadle.model.dataset import Dataset
 from treadle.model.filters import AttributeFilters
 from treadle.model.plan import Plan, make_plan
+from treadle.model.workflow import Workflow
 
 
 def make_run_plan(
@@ -75,8 +76,14 @@ def _resolve(
     with ledger.reading() as tx:
         workflow_id, definition = workflows.load_workflow(tx, workflow)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
-        tasks = packages.find_tasks(tx, [step.task for step in definition.steps])
+        known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
+        named = packages.find_tasks(tx, [step.task for step in definition.steps])
+    tasks = {task.task.ref: task for task in known} | named
     plan = make_plan(
         definition, snapshot, tasks, type_filters=type_filters, attribute_filters=attribute_filters
     )
     return plan, workflow_id, dataset_id, snapshot
+
+
+def _packages(workflow: Workflow) -> list[str]:
+    return sorted({step.task.pkg_name for step in workflow.steps})
