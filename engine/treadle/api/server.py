@@ -23,7 +23,7 @@ from treadle.api.secret import local_secret
 from treadle.errors import ServerError, StorageFull
 from treadle.settings import Settings
 
-START_SECONDS = 60
+START_SECONDS = 180
 LOG_LINES = 20
 
 
