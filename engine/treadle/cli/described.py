@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from treadle.settings import Settings
 
 UNITS_SHOWN = 3
-ERROR_LINES = 5
+ERROR_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)

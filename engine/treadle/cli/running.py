@@ -29,6 +29,8 @@ _EXIT_STATUSES = {
     RunState.CANCELLED: Cancelled.exit_code,
 }
 
+_ENDINGS = {RunState.DONE: "is done", RunState.FAILED: "failed", RunState.CANCELLED: "was cancelled"}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -119,9 +121,9 @@ def report_outcome(
         print_json({**run_document(run, failures), **(more or {})})
     else:
         print_steps(run)
-        print_line(f"Run {run.id} is {run.state}. Results are in {run.plan.zarr_dir}")
+        print_line(f"Run {run.id} {_ENDINGS[run.state]}. Results are in {run.plan.zarr_dir}")
     if run.state is RunState.FAILED:
         note(f"Error: run {run.id} failed.\n{failure_text(run, failures)}")
     elif run.state is RunState.CANCELLED:
-        note(f"Run {run.id} was cancelled; what was done is kept. See: treadle show {run.id}")
+        note(f"Cancelled: run {run.id}. What was done is kept; see treadle show {run.id}")
     return _EXIT_STATUSES[run.state]
