@@ -123,6 +123,7 @@ class StepRun:
     def _pack(self, calls: tuple[UnitCall, ...]) -> Batch:
         return Batch(
             run_id=self._context.run_id,
+            position=self._position,
             step=f"{self._position:03d}-{_slug(self._planned.step.name)}",
             calls=calls,
             log_folder=str(self._context.log_folder),

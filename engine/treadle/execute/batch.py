@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from treadle.errors import CommandInvalid, WorkerLost
 from treadle.execute.environment import unit_environment
 from treadle.execute.invocation import check_command, find_executable, unit_words
+from treadle.execute.journal import Journal, open_journal
 from treadle.execute.launcher import Ended, Launch, shared_launcher
 from treadle.execute.logs import append_log
 from treadle.execute.records import ended_without_result, failed, judge, with_verdict
@@ -36,6 +37,7 @@ class UnitCall:
         is_init: It is the init call of a compound task.
         cpus: How many threads its libraries may use.
         memory_mb: What it asked for; not enforced yet.
+        attempt: How often it has been tried, this time included.
     """
 
     index: int
@@ -44,6 +46,7 @@ class UnitCall:
     is_init: bool = False
     cpus: int = 1
     memory_mb: int | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Batch:
 
     Attributes:
         run_id: The run.
+        position: The step's place in the plan.
         step: Name of the step, fit for a file name.
         calls: The units.
         log_folder: Existing folder of the run's log stores.
@@ -59,6 +63,7 @@ class Batch:
     """
 
     run_id: int
+    position: int
     step: str
     calls: tuple[UnitCall, ...]
     log_folder: str
@@ -68,10 +73,24 @@ class Batch:
 def run_batch(batch: Batch) -> list[UnitRecord]:
     """Run units one after another, each in a fresh process; may be called from several threads.
 
+    This worker's journal has each unit as soon as it ended; without a journal none is run.
+
     Returns:
         One record a unit, in order. What goes wrong with a unit, a full disk included, is in its record.
     """
-    return [_run_unit(call, batch) for call in batch.calls]
+    try:
+        with open_journal(Path(batch.log_folder), worker_name()) as journal:
+            return [_run_journaled(call, batch, journal) for call in batch.calls]
+    except OSError as error:
+        text = f"The worker could not open its journal: {_in_words(error)}."
+        return [_without_result(call, Cause.FAILED, text) for call in batch.calls]
+
+
+def _run_journaled(call: UnitCall, batch: Batch, journal: Journal) -> UnitRecord:
+    record = _run_unit(call, batch)
+    if record.cause is not Cause.WORKER_LOST:
+        journal.append(batch.position, record)
+    return record
 
 
 def _run_unit(call: UnitCall, batch: Batch) -> UnitRecord:
@@ -84,7 +103,11 @@ def _run_unit(call: UnitCall, batch: Batch) -> UnitRecord:
         cause, text = Cause.WORKER_LOST, str(error)
     except OSError as error:
         cause, text = Cause.FAILED, f"The worker could not run the unit: {_in_words(error)}."
-    return ended_without_result(call.index, cause, text, worker=worker_name())
+    return _without_result(call, cause, text)
+
+
+def _without_result(call: UnitCall, cause: Cause, text: str) -> UnitRecord:
+    return ended_without_result(call.index, cause, text, worker=worker_name(), attempt=call.attempt)
 
 
 @contextmanager
@@ -138,6 +161,7 @@ def _record(call: UnitCall, ended: Ended, started_at: datetime) -> UnitRecord:
         log_file=None,
         log_offset=0,
         log_length=0,
+        attempt=call.attempt,
     )
 
 

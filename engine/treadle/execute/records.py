@@ -37,7 +37,9 @@ def failed(cause: Cause, error: str) -> Verdict:
     return Verdict(UnitState.CANCELLED if cause is Cause.CANCELLED else UnitState.FAILED, cause, error)
 
 
-def ended_without_result(index: int, cause: Cause, error: str, *, worker: str = "") -> UnitRecord:
+def ended_without_result(
+    index: int, cause: Cause, error: str, *, worker: str = "", attempt: int = 1
+) -> UnitRecord:
     """Return the record of a unit of which no process ended under our eyes.
 
     Args:
@@ -45,6 +47,7 @@ def ended_without_result(index: int, cause: Cause, error: str, *, worker: str = 
         cause: Why it is not done.
         error: The same, for people.
         worker: Name of the worker, where one had it.
+        attempt: How often it has been tried, this time included.
     """
     verdict = failed(cause, error)
     return UnitRecord(
@@ -63,6 +66,7 @@ def ended_without_result(index: int, cause: Cause, error: str, *, worker: str = 
         log_file=None,
         log_offset=0,
         log_length=0,
+        attempt=attempt,
     )
 
 

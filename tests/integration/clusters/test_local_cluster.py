@@ -52,7 +52,7 @@ def sleeping_batch(folder: Path) -> Batch:
         "time.sleep(600)\n"
     )
     call = UnitCall(index=0, command=(sys.executable, str(script)), args={"pids": str(folder / "pids")})
-    return Batch(run_id=1, step="sleep", calls=(call,), log_folder=str(folder), environment={})
+    return Batch(run_id=1, position=0, step="sleep", calls=(call,), log_folder=str(folder), environment={})
 
 
 def pids_in(folder: Path) -> list[int]:
@@ -62,7 +62,7 @@ def pids_in(folder: Path) -> list[int]:
 
 def test_batches_run_on_a_worker_of_that_name(tmp_path: Path) -> None:
     call = UnitCall(index=7, command=("true",), args={})
-    batch = Batch(run_id=1, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
+    batch = Batch(run_id=1, position=0, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
     with LocalCluster(1) as cluster:
         [record] = cluster.submit(run_batch, batch).result(30)
     assert (record.index, record.state, record.worker) == (7, UnitState.DONE, "local-1")
@@ -94,7 +94,7 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: py
 
 def test_a_replaced_worker_takes_over_under_another_name(tmp_path: Path) -> None:
     call = UnitCall(index=0, command=("true",), args={})
-    batch = Batch(run_id=1, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
+    batch = Batch(run_id=1, position=0, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
     with LocalCluster(1) as cluster:
         running = cluster.submit(time.sleep, 600)
         wait_until(running.running)

@@ -36,7 +36,12 @@ def make_batch(tmp_path: Path) -> MakeBatch:
         folder = tmp_path / "logs"
         folder.mkdir(exist_ok=True)
         return Batch(
-            run_id=1, step="000-step", calls=calls, log_folder=str(folder), environment=environment or {}
+            run_id=1,
+            position=0,
+            step="000-step",
+            calls=calls,
+            log_folder=str(folder),
+            environment=environment or {},
         )
 
     return make

@@ -46,7 +46,7 @@ from treadle.execute.launcher import shared_launcher
 python, script, pids, folder = sys.argv[1:]
 print(shared_launcher().pid, shared_launcher().scratch, flush=True)
 call = UnitCall(0, (python, script), {"pids": pids, "stay": True})
-run_batch(Batch(1, "step", (call,), folder, {}))
+run_batch(Batch(1, 0, "step", (call,), folder, {}))
 """
 
 
@@ -140,6 +140,7 @@ def test_units_are_asked_to_end_before_they_are_killed(make_batch: MakeBatch, tm
         run_aside(
             Batch(
                 run_id=1,
+                position=0,
                 step="step",
                 calls=(type(call)(0, call.command, {"file": str(file), "polite": file is polite}),),
                 log_folder=batch.log_folder,

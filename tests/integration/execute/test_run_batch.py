@@ -16,6 +16,7 @@ import pytest
 
 from treadle.execute.batch import Batch, UnitCall, run_batch
 from treadle.execute.environment import without_own
+from treadle.execute.journal import read_journals
 from treadle.execute.launcher import shared_launcher
 from treadle.execute.logs import read_log
 from treadle.execute.worker import worker_name
@@ -100,7 +101,10 @@ def test_both_streams_are_in_the_log_in_the_order_they_were_written(make_batch: 
     first, second = run_batch(batch)
     assert log_of(first) == log_of(second) == "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n"
     assert first.log_file == second.log_file
-    assert list(Path(batch.log_folder).iterdir()) == [Path(batch.log_folder, f"000-step.{worker_name()}.log")]
+    assert sorted(file.name for file in Path(batch.log_folder).iterdir()) == [
+        f"000-step.{worker_name()}.log",
+        f"journal-{worker_name()}.jsonl",
+    ]
 
 
 def test_the_out_file_is_fresh_each_time_and_the_scratch_folder_goes(make_batch: MakeBatch) -> None:
@@ -255,10 +259,32 @@ def test_threads_of_one_worker_run_units_at_once(make_batch: MakeBatch) -> None:
 
 
 def test_a_log_that_cannot_be_kept_fails_the_unit_with_a_clear_text(make_batch: MakeBatch) -> None:
-    batch = replace(make_batch("print('hello')"), log_folder="/no/such/folder")
+    batch = make_batch("print('hello')")
+    store = Path(batch.log_folder, f"000-step.{worker_name()}.log")
+    store.mkdir()
     [record] = run_batch(batch)
     assert (record.state, record.cause, record.exit_code) == (UnitState.FAILED, Cause.FAILED, 0)
-    assert "could not be kept: No such file or directory (/no/such/folder/" in (record.error or "")
+    assert f"could not be kept: Is a directory ({store})" in (record.error or "")
+
+
+def test_no_unit_runs_where_its_end_could_not_be_written_down(make_batch: MakeBatch) -> None:
+    batch = replace(make_batch("open('/dev/null')", {}, {}), log_folder="/no/such/folder")
+    records = run_batch(batch)
+    assert [(record.index, record.cause, record.exit_code) for record in records] == [
+        (0, Cause.FAILED, None),
+        (1, Cause.FAILED, None),
+    ]
+    assert "could not open its journal: No such file or directory (/no/such/folder/" in (
+        records[0].error or ""
+    )
+
+
+def test_the_journal_has_what_was_returned(make_batch: MakeBatch) -> None:
+    batch = make_batch("import sys; sys.exit(3)", {}, {})
+    batch = replace(batch, position=4, calls=tuple(replace(call, attempt=2) for call in batch.calls))
+    records = run_batch(batch)
+    assert [record.attempt for record in records] == [2, 2]
+    assert list(read_journals(Path(batch.log_folder))) == [(4, record) for record in records]
 
 
 def test_a_full_disk_fails_the_unit_with_a_clear_text(
