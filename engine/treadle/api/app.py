@@ -38,13 +38,13 @@ def create_app(secret: str, *, host: str) -> Gate:
 
     @app.get("/")
     async def root() -> RedirectResponse:
-        return RedirectResponse(f"{UI_PATH}/")
+        return RedirectResponse(f"{UI_PATH}/v2/")
 
     @app.get("/health")
     async def health() -> dict[Literal["status"], Literal["alive"]]:
         return {"status": "alive"}
 
-    @app.get(f"{UI_PATH}/ui-settings")
+    @app.get(f"{UI_PATH}/ui-settings", response_model=UISettings)
     async def ui_settings(request: Request) -> UISettings:
         """Tell Prefect's UI that it need not ask for a password: who gets here has passed the gate."""
         return UISettings(
@@ -52,8 +52,7 @@ def create_app(secret: str, *, host: str) -> Gate:
             csrf_enabled=False,
             auth=None,
             default_ui="v2",
-            available_uis=["v1", "v2"],
-            v1_base_url=UI_PATH,
+            available_uis=["v2"],
             v2_base_url=f"{UI_PATH}/v2",
         )
 

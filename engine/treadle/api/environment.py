@@ -46,6 +46,7 @@ def server_environment(folder: Path, url: str, secret: str) -> dict[str, str]:
         "PREFECT_UI_API_URL": url + API_PATH,
         "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_UI_V2_ENABLED": "true",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         f"{recorder}_BATCH_SIZE": "200",
         f"{recorder}_READ_BATCH_SIZE": "100",

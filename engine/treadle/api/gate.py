@@ -16,7 +16,7 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fastapi.requests import HTTPConnection
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -36,6 +36,11 @@ This is the server of somebody's Treadle, and it answers only with its secret.
 If it is yours: open the URL that `treadle up` prints, which carries the secret, or send the secret, which
 is in server/secret in Treadle's home folder, as `Authorization: Bearer SECRET`.
 """
+
+
+POLICY = b"connect-src 'self'; frame-ancestors 'self'"
+"""What a browser may do with our pages: Prefect's UI asks a tracking service for its settings even where
+tracking is off, and nobody else's page may show ours in a frame."""
 
 
 class Gate:
@@ -64,7 +69,7 @@ class Gate:
         if answer is None:
             headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
             passed = {**scope, "headers": [*headers, (b"authorization", self._basic)]}
-            await self._app(passed, receive, send)
+            await self._app(passed, receive, _confined(send))
         elif scope["type"] == "http":
             await answer(scope, receive, send)
         else:
@@ -85,16 +90,11 @@ class Gate:
 
     def _is_ours(self, host: str) -> bool:
         try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+            place = urlsplit(f"//{host}")
+            name, _ = place.hostname or "", place.port
+            return name in self._names or bool(ipaddress.ip_address(name))
+        except ValueError:  # neither a host and a port, nor a name of ours, nor an address
             return False
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
 
     def _has_header(self, connection: HTTPConnection) -> bool:
         header = connection.headers.get("authorization", "").encode("latin-1")
@@ -108,7 +108,7 @@ class Gate:
         """Give the cookie, and lead to the same page without the token."""
         query = connection.scope["query_string"].decode("latin-1")
         rest = urlencode([pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "token"])
-        target = "/" + connection.url.path.lstrip("/") + (f"?{rest}" if rest else "")
+        target = "/" + quote(connection.scope["path"].lstrip("/")) + (f"?{rest}" if rest else "")
         response: Response
         if connection.headers.get("sec-fetch-site") == "cross-site":
             # After a link on another site a browser keeps strict cookies back for the whole chain of
@@ -131,11 +131,21 @@ def _cookie_name(connection: HTTPConnection) -> str:
 
 def _is_own_page(connection: HTTPConnection) -> bool:
     origin = connection.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == connection.headers["host"]
+    host = connection.headers["host"]
+    return origin in {None, f"http://{host}", f"https://{host}"}
 
 
 def _text(text: str, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(text, status, headers, media_type="text/plain")
+
+
+def _confined(send: Send) -> Send:
+    async def send_with_policy(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"content-security-policy", POLICY)]
+        await send(message)
+
+    return send_with_policy
 
 
 async def _deny(answer: Response, send: Send) -> None:

@@ -72,7 +72,10 @@ class _Server(uvicorn.Server):
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # the application could not start, and has said why
+            self.should_exit = True
         if self.started:
             self.ready.set()
 

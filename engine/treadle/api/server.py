@@ -168,11 +168,12 @@ def _listen(settings: Settings, *, any_port: bool) -> socket.socket:
 def _start(settings: Settings, lock: int, listener: socket.socket) -> None:
     descriptors = (lock, listener.fileno())
     command = [sys.executable, "-P", "-m", "treadle.api", f"--lock={lock}", f"--socket={listener.fileno()}"]
+    configuration = settings.model_dump_json().encode()
     log = os.open(_log_file(settings), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         ended = subprocess.run(
             command,
-            input=settings.model_dump_json().encode(),
+            input=configuration,
             stdout=log,
             stderr=log,
             cwd=settings.server_folder,

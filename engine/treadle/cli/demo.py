@@ -112,8 +112,9 @@ def _read_workflow() -> Workflow:
 
 def _tell_what_next(run: RunRecord, pictures: list[Path]) -> None:
     from treadle.cli.output import print_line
+    from treadle.cli.typed import as_typed
 
     if pictures:
         print_line(f"Picture: {pictures[0]}")
-    print_line(f"Look around: treadle show {run.id}, treadle dataset show {run.dataset}")
-    print_line("Open the web pages: treadle up")
+    print_line(f"Look around: {as_typed(f'treadle show {run.id}')}")
+    print_line(f"See the run in Prefect's UI: {as_typed('treadle up')}, then open the URL it prints")

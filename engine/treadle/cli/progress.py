@@ -36,7 +36,11 @@ def watching(steps: list[str]) -> Iterator[Observer]:
         console=Console(stderr=True),
     )
     with progress:
-        yield Bars(progress, steps)
+        bars = Bars(progress, steps)
+        try:
+            yield bars
+        finally:
+            bars.close()
 
 
 @dataclass
@@ -90,6 +94,12 @@ class Bars(Observer):
         text = state.replace("_", " ")
         self._progress.update(self._tasks[position], state=text, style=STATE_STYLES.get(text, ""))
         self._progress.stop_task(self._tasks[position])
+
+    def close(self) -> None:
+        """Say of the steps that never started that they did not run."""
+        for task in self._progress.tasks:
+            if task.start_time is None:
+                self._progress.update(task.id, state="not run")
 
     def _draw(self, position: int) -> None:
         counts = self._counts[position]

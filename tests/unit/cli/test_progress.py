@@ -21,7 +21,6 @@ def play(observer: Observer) -> None:
     observer.units_ended(0, 4, 0)
     observer.units_ended(0, 0, 2)
     observer.step_ended(0, StepState.FAILED)
-    observer.step_ended(1, StepState.NOT_RUN)
 
 
 def test_without_a_terminal_each_step_has_a_line_at_both_ends(capsys: pytest.CaptureFixture[str]) -> None:
