@@ -176,7 +176,7 @@ def _print_task(entry: InstalledTask) -> None:
         called = task.part(part)
         print_line()
         resources = ", ".join(f"{key}={value}" for key, value in called.meta.items())
-        print_line(f"{part}: {called.executable}{f' ({resources})' if resources else ''}")
+        print_line(f"{part}: {called.executable or called.function}{f' ({resources})' if resources else ''}")
         if called.args_schema is not None:
             print_table(
                 ["argument", "type", "default", "meaning"],

@@ -35,7 +35,9 @@ def known_lock(ledger: Ledger, name: str, version: str) -> Lock | None:
     """The lock under which a version of a package was collected before, or None."""
     with ledger.reading() as tx:
         package = find_package(tx, name, version)
-        environment = get_environment(tx, package.environment_id) if package else None
+        if package is None or package.origin == "python":
+            return None
+        environment = get_environment(tx, package.environment_id)
     return Lock(environment.lock) if environment else None
 
 

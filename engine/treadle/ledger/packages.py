@@ -172,8 +172,8 @@ def add_package(
     """Record a collected package and its tasks.
 
     A version that is there is brought up to date in place: its id stays, and so do the ids of tasks whose
-    names stay. Another environment is accepted only if both came from a folder or a wheel, which a
-    developer builds again and again under one version.
+    names stay. Another environment is accepted only if neither came from an index: a developer builds
+    a folder again and again under one version.
 
     Args:
         tx: A writing transaction.

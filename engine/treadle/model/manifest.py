@@ -104,7 +104,12 @@ class Manifest(Value):
     def executables(self) -> tuple[str, ...]:
         """Return the paths of all executables, relative to the package's root, each once."""
         return tuple(
-            dict.fromkeys(part.executable for entry in self.task_list for part in entry.parts().values())
+            dict.fromkeys(
+                part.executable
+                for entry in self.task_list
+                for part in entry.parts().values()
+                if part.executable is not None
+            )
         )
 
     def _task(self, entry: ManifestTask, package: str, version: str) -> Task:

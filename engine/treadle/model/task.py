@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from treadle.model.constrained import JsonObject, Schema, Text, Types, Value
 
@@ -64,18 +64,35 @@ def infer_type(parts: Collection[Part]) -> TaskType:
     return TaskType.PARALLEL if Part.PARALLEL in parts else TaskType.NON_PARALLEL
 
 
+FunctionName = Annotated[
+    str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$")
+]
+"""A Python function as `module:qualified.name`."""
+
+
 class TaskPart(Value):
-    """One executable of a task, with its default resources and the schema of its arguments.
+    """One program of a task, with its default resources and the schema of its arguments.
+
+    It is either an executable, called by the command contract, or a function, called with the unit's
+    arguments as keywords in the worker's own process; what the function returns is the unit's output.
 
     Attributes:
         executable: Path relative to the package's root.
+        function: A function that the engine's own environment can import.
         meta: Default resources, by the keys of Fractal 1.9.
         args_schema: JSON Schema of the arguments, exactly as the package wrote it.
     """
 
-    executable: Text
+    executable: Text | None = None
+    function: FunctionName | None = None
     meta: JsonObject = Field(default_factory=dict)
     args_schema: Schema | None = None
+
+    @model_validator(mode="after")
+    def _is_one_program(self) -> Self:
+        if (self.executable is None) == (self.function is None):
+            raise ValueError("needs an executable or a function, and not both")
+        return self
 
 
 class Task(Value):
@@ -166,6 +183,12 @@ class InstalledTask(Value):
     installed: Installed
 
     def command(self, part: Part) -> tuple[str, ...]:
-        """Return the words of the command that calls one part."""
-        executable = posixpath.join(self.installed.root, self.task.part(part).executable)
-        return (self.installed.python, executable)
+        """Return the words of the command that calls one part; none where it is a function."""
+        executable = self.task.part(part).executable
+        if executable is None:
+            return ()
+        return (self.installed.python, posixpath.join(self.installed.root, executable))
+
+    def function(self, part: Part) -> str | None:
+        """Return the function that one part is, as `module:qualified.name`; None for an executable."""
+        return self.task.part(part).function

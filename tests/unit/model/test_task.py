@@ -65,5 +65,35 @@ def test_a_command_is_the_interpreter_and_the_executable_under_the_root() -> Non
         installed=Installed(environment="e", python="/env/bin/python", root="/env/lib/my pkg"),
     )
     assert installed.command(Part.PARALLEL) == ("/env/bin/python", "/env/lib/my pkg/sub dir/a.py")
+    assert installed.function(Part.PARALLEL) is None
     with pytest.raises(ValueError, match="has no non_parallel part"):
         installed.command(Part.NON_PARALLEL)
+
+
+def test_a_part_is_an_executable_or_a_function() -> None:
+    with pytest.raises(ValidationError, match="and not both"):
+        TaskPart(executable="a.py", function="package.module:run")
+    with pytest.raises(ValidationError, match="needs an executable or a function"):
+        TaskPart()
+
+
+@pytest.mark.parametrize(
+    "name", ["run", "package.module", "package:", ":run", "a:b:c", "a:<lambda>", "a b:c", "1a:b"]
+)
+def test_a_function_is_named_with_its_module(name: str) -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        TaskPart(function=name)
+
+
+def test_a_function_has_no_command() -> None:
+    task = Task(
+        package="p",
+        version="1",
+        name="t",
+        type=TaskType.PARALLEL,
+        parallel=TaskPart(function="package.module:Class.run"),
+    )
+    where = Installed(environment="e", python="/env/bin/python", root="/env")
+    installed = InstalledTask(id=1, task=Task.model_validate_json(task.model_dump_json()), installed=where)
+    assert installed.function(Part.PARALLEL) == "package.module:Class.run"
+    assert installed.command(Part.PARALLEL) == ()

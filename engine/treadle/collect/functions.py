@@ -1,0 +1,76 @@
+"""Functions of the engine's own environment as tasks: they are registered, nothing is built for them."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Callable, Sequence
+
+from treadle.errors import SourceInvalid
+from treadle.ledger import Ledger
+from treadle.ledger.packages import PackageRecord, add_environment, add_package
+from treadle.model.task import Task
+
+_DIGEST_CHARACTERS = 16
+
+
+def function_name(function: Callable[..., object]) -> str:
+    """Return how a worker finds a function: `module:qualified.name`.
+
+    Raises:
+        SourceInvalid: It has no name in a module that a worker could import.
+    """
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    if not module or not name or module == "__main__" or "<" in name:
+        raise SourceInvalid(
+            f"The function {name or function!r} cannot be imported by a worker.",
+            remedy="Define it at the top level of a module, not in a script, a function or a lambda.",
+        )
+    return f"{module}:{name}"
+
+
+def register_functions(ledger: Ledger, *, package: str, version: str, tasks: Sequence[Task]) -> PackageRecord:
+    """Record tasks that are functions, as a package of origin `python`; safe to repeat.
+
+    Its environment is the one that this process runs in: it is recorded, but was not built by Treadle and is
+    not its to remove.
+
+    Args:
+        ledger: Where they are recorded.
+        package: Name of the package, as workflows are to call it.
+        version: Its version.
+        tasks: All its tasks; each of their parts is a function.
+
+    Raises:
+        SourceInvalid: A part of a task is an executable.
+        AlreadyExists: The version was collected from an index.
+    """
+    for task in tasks:
+        for part in sorted(task.type.parts):
+            if task.part(part).function is None:
+                raise SourceInvalid(f"The {part} part of task {task.name!r} is not a function.")
+    python_version = platform.python_version()
+    identity = hashlib.sha256(f"{sys.prefix}\0{python_version}".encode()).hexdigest()
+    with ledger.writing() as tx:
+        environment = add_environment(
+            tx,
+            environment_id=f"engine-{identity[:_DIGEST_CHARACTERS]}",
+            lock="",
+            python=sys.executable,
+            python_version=python_version,
+            path=sys.prefix,
+            build_seconds=0.0,
+            size_bytes=0,
+        )
+        return add_package(
+            tx,
+            name=package,
+            version=version,
+            origin="python",
+            source=package,
+            environment_id=environment.id,
+            root=sys.prefix,
+            tasks=tasks,
+        )
