@@ -26,8 +26,11 @@ from treadle.model.constrained import Scalar
 from treadle.model.states import Cause, RunState, StepState, UnitState
 from treadle.model.task import Part
 
-Origin: TypeAlias = Literal["index", "folder", "wheel"]
-"""Where a package came from; what comes from an index never changes under its version."""
+Origin: TypeAlias = Literal["index", "folder", "wheel", "python"]
+"""Where a package came from; what comes from an index never changes under its version.
+
+`python` stands for functions that the engine's own environment has: nothing was built for them.
+"""
 
 EnvironmentState: TypeAlias = Literal["ready"]
 """What can be done with an environment; one that failed to build is never recorded."""
