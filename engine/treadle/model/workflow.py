@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Validati
 from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import JsonObject, Text, Types, Value
 from treadle.model.graph import chain_needs, execution_order, graph_problems
+from treadle.model.policy import OnFailure, Retries, Share
 from treadle.model.problems import found, listed, problem, problems_of
 from treadle.model.task import Part, TaskRef
 
@@ -33,6 +34,9 @@ class Step(Value):
         meta_parallel: Resources of the call per unit that differ from the task's.
         type_filters: Types that its items must have, besides those that the task wants.
         needs: Names of the steps that must be done before.
+        retries: How often a unit that fails is tried.
+        on_failure: What follows when units stay failed.
+        failure_threshold: Largest share of the units that may have failed where the run is to continue.
     """
 
     name: Text
@@ -44,6 +48,9 @@ class Step(Value):
     type_filters: Types = Field(default_factory=dict)
     needs: tuple[Text, ...] = ()
     description: str | None = None
+    retries: Retries = Field(default_factory=Retries)
+    on_failure: OnFailure = OnFailure.STOP
+    failure_threshold: Share = 1
 
     def args(self, part: Part) -> dict[str, JsonValue]:
         """Return the user's arguments of one part."""
@@ -104,6 +111,9 @@ class _StepDocument(Value):
     alias: Text | None = None
     description: str | None = None
     needs: tuple[Text, ...] | None = None
+    retries: Retries = Field(default_factory=Retries)
+    on_failure: OnFailure = OnFailure.STOP
+    failure_threshold: Share = 1
 
     def step(self, name: str, needs: Sequence[str]) -> Step:
         legacy = self.input_filters.types if self.input_filters else {}
@@ -117,6 +127,9 @@ class _StepDocument(Value):
             type_filters=self.type_filters or legacy,
             needs=tuple(needs),
             description=self.description,
+            retries=self.retries,
+            on_failure=self.on_failure,
+            failure_threshold=self.failure_threshold,
         )
 
 
@@ -127,7 +140,9 @@ class _WorkflowDocument(Value):
 
 
 def workflow_from_json(data: object) -> Workflow:
-    """Read a workflow's JSON, in Fractal's form with an optional list `needs` per step.
+    """Read a workflow's JSON, in Fractal's form with optional keys more.
+
+    Those are, per step, `needs`, `retries`, `on_failure` and `failure_threshold`, as `Step` has them.
 
     A step is named by its `alias`, else by its task; a name that is taken gets a number. A step
     without `needs` needs the one before it.
@@ -159,7 +174,7 @@ def workflow_from_json(data: object) -> Workflow:
 
 
 def workflow_to_json(workflow: Workflow) -> dict[str, JsonValue]:
-    """Write a workflow in Fractal's form; `needs` and `alias` only where they say something."""
+    """Write a workflow in Fractal's form; what Fractal does not know only where it says something."""
     chain = chain_needs([step.name for step in workflow.steps])
     document: dict[str, JsonValue] = {"name": workflow.name}
     if workflow.description is not None:
@@ -170,10 +185,14 @@ def workflow_to_json(workflow: Workflow) -> dict[str, JsonValue]:
     return document
 
 
+_POLICY = {"retries", "on_failure", "failure_threshold"}
+
+
 def _write_step(step: Step, usual_needs: tuple[str, ...]) -> dict[str, JsonValue]:
     document: dict[str, JsonValue] = step.model_dump(
-        mode="json", exclude_none=True, exclude={"name", "task", "needs"}
+        mode="json", exclude_none=True, exclude={"name", "task", "needs", *_POLICY}
     )
+    document |= step.model_dump(mode="json", exclude_defaults=True, include=_POLICY)
     document["task"] = step.task.model_dump(mode="json")
     if step.name != step.task.name:
         document["alias"] = step.name

@@ -17,6 +17,7 @@ from treadle.model.constrained import Scalar
 from treadle.model.dataset import Dataset, Item
 from treadle.model.manifest import parse_manifest
 from treadle.model.outputs import ItemUpdate, UnitOutput
+from treadle.model.policy import OnFailure, Retries
 from treadle.model.task import Task, TaskRef, TaskType
 from treadle.model.units import ENGINE_ARGUMENTS
 from treadle.model.workflow import Step, Workflow
@@ -185,6 +186,9 @@ def steps(name: str, needs: Sequence[str] = ()) -> st.SearchStrategy[Step]:
         type_filters=types(),
         needs=st.just(tuple(needs)),
         description=st.sampled_from([None, "what it does"]),
+        retries=st.builds(Retries, attempts=st.integers(1, 5), backoff_seconds=st.sampled_from([0, 2, 0.5])),
+        on_failure=st.sampled_from(OnFailure),
+        failure_threshold=st.sampled_from([0, 0.05, 1]),
     )
 
 
