@@ -26,7 +26,9 @@
     ├─ MergeFailed                  outputs of good units that contradict one another or the dataset
     ├─ LedgerError                  the durable record could not be read or written
     │  ├─ LedgerBusy                another process held it for too long
-    │  └─ SchemaTooNew              written by a newer Treadle
+    │  ├─ SchemaTooNew              written by a newer Treadle
+    │  ├─ AlreadyDriven             another process drives the run
+    │  └─ LeaseLost                 another process has taken the run over
     ├─ StorageFull                  no space left, or a folder that may not be written
     ├─ ServerError                  Prefect's server did not start or does not answer
     ├─ RunFailed                    a run ended with a failed step: raised to the caller of the run
@@ -166,6 +168,14 @@ class LedgerBusy(LedgerError):
 
 class SchemaTooNew(LedgerError):
     """The ledger was written by a newer Treadle."""
+
+
+class AlreadyDriven(LedgerError):
+    """Another process drives the run."""
+
+
+class LeaseLost(LedgerError):
+    """Another process has taken the run over."""
 
 
 class StorageFull(TreadleError):

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         """Folder of units' output, one folder a run."""
         return self.home / "logs"
 
+    def run_logs_folder(self, run_id: int) -> Path:
+        """Folder of one run's logs."""
+        return self.logs_folder / f"run-{run_id:06d}"
+
     @property
     def server_folder(self) -> Path:
         """Folder of Prefect's database, the server's secret and its address; mode 0700."""

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,15 @@ Transaction: TypeAlias = Connection
 
 _WRITING = "treadle_writing"
 _MIGRATION_LOCK = 0x747265
+
+
+def database_time(tx: Transaction) -> datetime:
+    """The time by the database's own clock, which all processes share; aware and in UTC."""
+    if tx.dialect.name == "sqlite":
+        text: str = tx.scalars(select(func.strftime("%Y-%m-%dT%H:%M:%f+00:00", "now"))).one()
+        return datetime.fromisoformat(text)
+    present: datetime = tx.scalars(select(func.clock_timestamp())).one()
+    return present.astimezone(UTC)
 
 
 def sqlite_url(file: Path) -> str:

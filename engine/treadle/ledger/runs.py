@@ -162,7 +162,12 @@ def set_prefect_run(tx: Transaction, run_id: int, flow_run_id: str) -> None:
     """
     change = update(runs).where(runs.c.id == run_id).values(prefect_flow_run_id=flow_run_id)
     if tx.execute(change).rowcount == 0:
-        raise _unknown_run(tx, run_id)
+        raise unknown_run(tx, run_id)
+
+
+def prefect_run_of(tx: Transaction, run_id: int) -> str | None:
+    """The flow run of Prefect that shows this run; None until there is one."""
+    return tx.scalar(select(runs.c.prefect_flow_run_id).where(runs.c.id == run_id))
 
 
 def set_run_state(tx: Transaction, run_id: int, state: RunState, error: str | None = None) -> None:
@@ -181,7 +186,7 @@ def set_run_state(tx: Transaction, run_id: int, state: RunState, error: str | No
         return
     present = tx.scalar(select(runs.c.state).where(runs.c.id == run_id))
     if present is None:
-        raise _unknown_run(tx, run_id)
+        raise unknown_run(tx, run_id)
     raise _cannot_follow(f"Run {run_id}", present, state)
 
 
@@ -208,6 +213,21 @@ def set_step_state(
     raise _cannot_follow(f"Step {position} of run {run_id}", present, state)
 
 
+def reopen_run(tx: Transaction, run_id: int) -> None:
+    """Take a run that is not done back to submitted, and its steps that are not done back to planned.
+
+    The one way backwards, for whoever holds the run's lease and resumes it.
+
+    Args:
+        tx: A writing transaction.
+        run_id: The run; unchanged if it is done.
+    """
+    this_run = update(runs).where(runs.c.id == run_id, runs.c.state != RunState.DONE)
+    tx.execute(this_run.values(state=RunState.SUBMITTED, error=None, ended_at=None, cancel_requested_at=None))
+    its_steps = update(steps).where(steps.c.run_id == run_id, steps.c.state != StepState.DONE)
+    tx.execute(its_steps.values(state=StepState.PLANNED, error=None, ended_at=None))
+
+
 def list_runs(tx: Transaction, limit: int) -> list[RunSummary]:
     """The latest runs, newest first."""
     query = (
@@ -227,7 +247,7 @@ def load_run(tx: Transaction, run_id: int) -> RunRecord:
     """
     row = tx.execute(select(*_SUMMARY, runs.c.plan).where(runs.c.id == run_id)).mappings().one_or_none()
     if row is None:
-        raise _unknown_run(tx, run_id)
+        raise unknown_run(tx, run_id)
     summary = {**row, "plan": Plan.model_validate_json(row["plan"])}
     query = select(*_STEP).where(steps.c.run_id == run_id).order_by(steps.c.position)
     return RunRecord(**summary, steps=tuple(StepRecord(*step) for step in tx.execute(query)))
@@ -241,7 +261,7 @@ def load_snapshot(tx: Transaction, run_id: int) -> Dataset:
     """
     snapshot = tx.scalar(select(runs.c.snapshot).where(runs.c.id == run_id))
     if snapshot is None:
-        raise _unknown_run(tx, run_id)
+        raise unknown_run(tx, run_id)
     return Dataset.model_validate_json(zlib.decompress(snapshot))
 
 
@@ -250,7 +270,8 @@ def unknown_step(run_id: int, position: int) -> UnknownName:
     return UnknownName(f"Run {run_id} has no step {position}.", remedy="Steps are counted from 0.")
 
 
-def _unknown_run(tx: Transaction, run_id: int) -> UnknownName:
+def unknown_run(tx: Transaction, run_id: int) -> UnknownName:
+    """The error for a run that there is not."""
     latest = tx.scalar(select(func.max(runs.c.id)))
     exist = "There is no run yet." if latest is None else f"The latest run is {latest}."
     return UnknownName(f"There is no run {run_id}.", remedy=exist)

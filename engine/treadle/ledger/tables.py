@@ -150,10 +150,17 @@ class RunColumns(_InProject):
     ended_at: Named[datetime | None] = Column(UtcDateTime)
     plan: Named[str] = Column(Text)
     snapshot: Named[bytes] = Column(LargeBinary)
+    driver: Named[str | None] = Column(Text)
+    lease_until: Named[datetime | None] = Column(UtcDateTime)
+    cancel_requested_at: Named[datetime | None] = Column(UtcDateTime)
 
 
 class StepColumns(TypedColumns):
-    """One step of a run; the counters follow its units."""
+    """One step of a run; the counters follow its units.
+
+    A step whose outputs are in the dataset has its place in the order of merges, and the indexes of the units
+    that were not done at that time.
+    """
 
     run_id: Named[int] = Column(ForeignKey("runs.id"), primary_key=True)
     position: Named[int] = Column(Integer, primary_key=True, autoincrement=False)
@@ -165,6 +172,8 @@ class StepColumns(TypedColumns):
     error: Named[str | None] = Column(ProgramText)
     started_at: Named[datetime | None] = Column(UtcDateTime)
     ended_at: Named[datetime | None] = Column(UtcDateTime)
+    merge_order: Named[int | None]
+    merged_without: Named[list[int] | None] = Column(Json[list[int]]())
 
 
 class UnitColumns(TypedColumns):

@@ -62,6 +62,22 @@ class UnitEntry:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedUnit:
+    """A unit as it was planned, and how its latest attempt ended."""
+
+    unit: Unit
+    state: UnitState
+    cause: Cause | None
+    attempt: int
+
+    @property
+    def next_attempt(self) -> int:
+        """Number of the attempt that follows; one that was cancelled, or lost its worker, does not count."""
+        is_used_up = self.state is UnitState.FAILED and self.cause is not Cause.WORKER_LOST
+        return max(self.attempt, 1) + is_used_up
+
+
 _RESULT = (
     units.c.state,
     units.c.cause,
@@ -205,6 +221,32 @@ def list_units(
     if state is not None:
         query = query.where(units.c.state == state)
     return [UnitEntry(**row) for row in tx.execute(query).mappings()]
+
+
+def load_planned(tx: Transaction, run_id: int, position: int) -> list[PlannedUnit]:
+    """Units of a step as they were planned, in the order of indexes."""
+    query = select(
+        units.c.index,
+        units.c.part,
+        units.c.zarr_url,
+        units.c.args,
+        units.c.state,
+        units.c.cause,
+        units.c.attempt,
+    )
+    rows = tx.execute(query.where(*_is_unit(run_id, position)).order_by(units.c.index))
+    return [
+        PlannedUnit(Unit(index, part, zarr_url, args), state, cause, attempt)
+        for index, part, zarr_url, args, state, cause, attempt in rows
+    ]
+
+
+def load_done(tx: Transaction, run_id: int, position: int) -> list[UnitRecord]:
+    """Records of the units of a step that are done, with their outputs, in the order of indexes."""
+    query = select(units.c.index, units.c.output, *_RESULT).where(
+        *_is_unit(run_id, position), units.c.state == UnitState.DONE
+    )
+    return [UnitRecord(**row) for row in tx.execute(query.order_by(units.c.index)).mappings()]
 
 
 def load_unit(tx: Transaction, run_id: int, position: int, index: int) -> UnitEntry:

@@ -83,7 +83,7 @@ def merge(
     touched = [report.update.zarr_url for report in reports]
     return Merged(
         items=tuple(after.values()),
-        changed=tuple(after[url] for url in touched if not _identical(before.get(url), after[url])),
+        changed=tuple(after[url] for url in touched if not identical(before.get(url), after[url])),
         removed=tuple(removals),
     )
 
@@ -100,7 +100,7 @@ def _gather(task: Task, outcomes: Sequence[Outcome]) -> tuple[list[_Report], dic
         for update in outcome.output.image_list_updates:
             report = _Report(unit, update)
             earlier = reports.setdefault(update.zarr_url, report)
-            if earlier is not report and not _identical(earlier.update, update):
+            if earlier is not report and not identical(earlier.update, update):
                 problems.append(f"units {earlier.unit} and {unit} reported {update.zarr_url} differently")
         for url in outcome.output.image_list_removals:
             removals.setdefault(url, unit)
@@ -144,7 +144,7 @@ def _updated(update: ItemUpdate, items: Mapping[str, Item], output_types: Mappin
     )
 
 
-def _identical(one: Item | ItemUpdate | None, other: Item | ItemUpdate) -> bool:
+def identical(one: Item | ItemUpdate | None, other: Item | ItemUpdate) -> bool:
     """Compare by value and type, as true, 1 and 1.0 are three attributes."""
     return (
         one is not None

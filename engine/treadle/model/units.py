@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -54,6 +55,15 @@ def first_units(task: Task, step: Step, items: Sequence[Item], zarr_dir: str) ->
     if not task.type.is_converter:
         engine["zarr_urls"] = list[JsonValue](urls)
     return [Unit(0, part, None, {**args, **engine})]
+
+
+def input_urls(task: Task, first: Sequence[Unit]) -> list[str]:
+    """Return the URLs of the items that a step was given, from the units with which it began."""
+    if task.type.is_converter:
+        return []
+    if task.type.first_part is Part.PARALLEL:
+        return [unit.zarr_url for unit in first if unit.zarr_url is not None]
+    return [url for unit in first for url in cast("list[str]", unit.args["zarr_urls"])]
 
 
 def compute_units(step: Step, init_items: Sequence[InitItem], first_index: int) -> list[Unit]:

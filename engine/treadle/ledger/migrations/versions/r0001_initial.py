@@ -137,6 +137,9 @@ def _create_runs() -> None:
         sa.Column("ended_at", TIME),
         sa.Column("plan", sa.Text, nullable=False),
         sa.Column("snapshot", sa.LargeBinary, nullable=False),
+        sa.Column("driver", sa.Text),
+        sa.Column("lease_until", TIME),
+        sa.Column("cancel_requested_at", TIME),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -151,6 +154,8 @@ def _create_runs() -> None:
         sa.Column("error", sa.Text),
         sa.Column("started_at", TIME),
         sa.Column("ended_at", TIME),
+        sa.Column("merge_order", sa.Integer),
+        sa.Column("merged_without", JSON),
     )
     op.create_table(
         "units",
