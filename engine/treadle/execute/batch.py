@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,14 +13,21 @@ from pydantic import JsonValue
 
 from treadle.errors import CommandInvalid, WorkerLost
 from treadle.execute.environment import unit_environment
-from treadle.execute.invocation import check_command, find_executable, unit_words
+from treadle.execute.functions import FunctionUnits
+from treadle.execute.invocation import check_command
 from treadle.execute.journal import Journal, open_journal
-from treadle.execute.launcher import Ended, Launch, shared_launcher
-from treadle.execute.logs import append_log
-from treadle.execute.records import ended_without_result, failed, judge, with_verdict
+from treadle.execute.keepers import Ended, Order
+from treadle.execute.logs import LogPart, LogStore
+from treadle.execute.pool import Variables
+from treadle.execute.process import ProcessUnit
+from treadle.execute.records import Verdict, ended_without_result, failed, judge, log_tail
+from treadle.execute.running import RunningBatch, running_batch
 from treadle.execute.worker import host_name, worker_name
 from treadle.model.records import UnitRecord
-from treadle.model.states import Cause, UnitState
+from treadle.model.states import Cause
+
+BYTES_PER_MB = 1_000_000
+UNFINISHED = frozenset({Cause.CANCELLED, Cause.WORKER_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +36,28 @@ class UnitCall:
 
     Attributes:
         index: Place of the unit in its step.
-        command: The task's program and its first words, without the two file options.
-        args: What goes into the args file.
+        command: The task's program and its first words, without the two file options; empty for a function.
+        args: What goes into the args file, or the function's keyword arguments.
         is_init: It is the init call of a compound task.
         cpus: How many threads its libraries may use.
-        memory_mb: What it asked for; not enforced yet.
+        memory_mb: What all its processes together may use, in MB of 1000 * 1000 bytes; it is stopped beyond.
         attempt: How often it has been tried, this time included.
+        timeout_seconds: What it may take; it is stopped beyond.
+        function: `module:qualname` of a function that runs in the worker's own process instead of a command.
+            Neither limit holds for it, and once begun it cannot be cancelled.
+        fresh: It must be a fresh process, never a fork of a warm interpreter.
     """
 
     index: int
-    command: tuple[str, ...]
-    args: dict[str, JsonValue]
+    command: tuple[str, ...] = ()
+    args: dict[str, JsonValue] = field(default_factory=dict)
     is_init: bool = False
     cpus: int = 1
     memory_mb: int | None = None
     attempt: int = 1
+    timeout_seconds: float | None = None
+    function: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,98 +82,140 @@ class Batch:
 
 
 def run_batch(batch: Batch) -> list[UnitRecord]:
-    """Run units one after another, each in a fresh process; may be called from several threads.
+    """Run units one after another; may be called from several threads.
 
-    This worker's journal has each unit as soon as it ended; without a journal none is run.
+    This worker's journal has each unit as soon as it ended; without a journal none is run. Only a unit that
+    was cancelled, or lost with the processes that run units, is not in it: it has not come to its end.
 
     Returns:
         One record a unit, in order. What goes wrong with a unit, a full disk included, is in its record.
     """
     try:
-        with open_journal(Path(batch.log_folder), worker_name()) as journal:
-            return [_run_journaled(call, batch, journal) for call in batch.calls]
+        with (
+            open_journal(Path(batch.log_folder), worker_name()) as journal,
+            running_batch(batch.run_id, batch.position) as running,
+        ):
+            return _BatchRun(batch, journal, running).records()
     except OSError as error:
         text = f"The worker could not open its journal: {_in_words(error)}."
         return [_without_result(call, Cause.FAILED, text) for call in batch.calls]
 
 
-def _run_journaled(call: UnitCall, batch: Batch, journal: Journal) -> UnitRecord:
-    record = _run_unit(call, batch)
-    if record.cause is not Cause.WORKER_LOST:
-        journal.append(batch.position, record)
-    return record
+class _BatchRun:
+    """What the units of one batch share."""
+
+    def __init__(self, batch: Batch, journal: Journal, running: RunningBatch) -> None:
+        self._batch = batch
+        self._journal = journal
+        self._running = running
+        self._store = LogStore(Path(batch.log_folder), batch.step, f"{worker_name()}-{running.slot}")
+        self._variables: dict[int, Variables] = {}
+        self._functions = FunctionUnits(host_name(), worker_name())
+
+    def records(self) -> list[UnitRecord]:
+        try:
+            return [self._journaled(call) for call in self._batch.calls]
+        finally:
+            self._store.close()
+
+    def _journaled(self, call: UnitCall) -> UnitRecord:
+        if self._running.is_cancelled(call.index):
+            return _without_result(call, Cause.CANCELLED, "cancelled before it began")
+        if call.function is None:
+            record = self._run_process(call)
+        else:
+            record = self._functions.run(
+                call.index, call.function, call.args, is_init=call.is_init, attempt=call.attempt
+            )
+        if record.cause not in UNFINISHED:
+            self._journal.append(self._batch.position, record)
+        return record
+
+    def _run_process(self, call: UnitCall) -> UnitRecord:
+        try:
+            check_command(call.command)
+            return self._process(call).run(_Taking(call), warm=not call.fresh)
+        except CommandInvalid as error:
+            cause, text = Cause.COMMAND_INVALID, str(error)
+        except WorkerLost as error:
+            cause, text = Cause.WORKER_LOST, str(error)
+        except OSError as error:
+            cause, text = Cause.FAILED, f"The worker could not run the unit: {_in_words(error)}."
+        return _without_result(call, cause, text)
+
+    def _process(self, call: UnitCall) -> ProcessUnit:
+        order = Order(
+            words=call.command,
+            args=json.dumps(call.args),
+            log=self._store.file,
+            timeout_seconds=call.timeout_seconds,
+            memory_bytes=None if call.memory_mb is None else call.memory_mb * BYTES_PER_MB,
+        )
+        if call.cpus not in self._variables:
+            mapping = unit_environment(os.environ, self._batch.environment, call.cpus)
+            self._variables[call.cpus] = Variables(mapping, frozenset(mapping.items()))
+        return ProcessUnit(
+            call.index,
+            call.attempt,
+            order=order,
+            variables=self._variables[call.cpus],
+            batch=self._running,
+            store=self._store,
+        )
 
 
-def _run_unit(call: UnitCall, batch: Batch) -> UnitRecord:
-    try:
-        with _scratch_folder() as folder:
-            return _run_in(folder, call, batch)
-    except CommandInvalid as error:
-        cause, text = Cause.COMMAND_INVALID, str(error)
-    except WorkerLost as error:
-        cause, text = Cause.WORKER_LOST, str(error)
-    except OSError as error:
-        cause, text = Cause.FAILED, f"The worker could not run the unit: {_in_words(error)}."
-    return _without_result(call, cause, text)
+class _Taking:
+    """Makes the record of a unit that starts now, from how it ended."""
+
+    def __init__(self, call: UnitCall) -> None:
+        self._call = call
+        self._started_at = datetime.now(UTC)
+
+    def __call__(self, ended: Ended, log: LogPart) -> UnitRecord:
+        verdict = self._verdict(ended, log)
+        return UnitRecord(
+            index=self._call.index,
+            state=verdict.state,
+            cause=verdict.cause,
+            error=verdict.error,
+            output=verdict.output,
+            exit_code=ended.exit_code,
+            seconds=ended.seconds,
+            cpu_seconds=ended.cpu_seconds,
+            peak_memory_bytes=ended.peak_memory_bytes,
+            host=host_name(),
+            worker=worker_name(),
+            started_at=self._started_at,
+            log_file=str(log.file) if log.length else None,
+            log_offset=log.offset if log.length else 0,
+            log_length=log.length,
+            attempt=self._call.attempt,
+        )
+
+    def _verdict(self, ended: Ended, log: LogPart) -> Verdict:
+        try:
+            if ended.cause is not None:
+                return failed(ended.cause, f"{self._stop_text(ended)}\n{log_tail(log)}".rstrip())
+            return judge(ended.exit_code, ended.out_file, log, is_init=self._call.is_init)
+        except OSError as error:
+            return failed(
+                Cause.FAILED, f"The unit ended, but what it left cannot be read: {_in_words(error)}."
+            )
+
+    def _stop_text(self, ended: Ended) -> str:
+        if ended.cause is Cause.TIMEOUT:
+            return f"Stopped: it took longer than its limit of {self._call.timeout_seconds:g} s."
+        if ended.cause is Cause.CANCELLED:
+            return f"Cancelled after {ended.seconds:.1f} s."
+        peak, limit = math.ceil(ended.peak_memory_bytes / BYTES_PER_MB), self._call.memory_mb
+        if limit is not None and peak > limit:
+            return f"Stopped: it used {peak} MB of memory, more than its limit of {limit} MB."
+        limited = "no limit" if limit is None else f"a limit of {limit} MB"
+        return f"Killed by the system, whose memory was used up: it used up to {peak} MB and had {limited}."
 
 
 def _without_result(call: UnitCall, cause: Cause, text: str) -> UnitRecord:
     return ended_without_result(call.index, cause, text, worker=worker_name(), attempt=call.attempt)
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(dir=shared_launcher().scratch))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run_in(folder: Path, call: UnitCall, batch: Batch) -> UnitRecord:
-    args_file, out_file, log = folder / "args.json", folder / "out.json", folder / "log"
-    check_command(call.command)
-    environment = unit_environment(os.environ, batch.environment, call.cpus)
-    launch = Launch(
-        file=find_executable(call.command[0], environment.get("PATH", os.defpath)),
-        words=unit_words(call.command, args_file, out_file),
-        environment=environment,
-        folder=folder,
-        log=log,
-    )
-    args_file.write_text(json.dumps(call.args))
-    started_at = datetime.now(UTC)
-    ended = shared_launcher().run(launch)
-    record = _record(call, ended, started_at)
-    try:
-        record = with_verdict(record, judge(ended.exit_code, out_file, log, is_init=call.is_init))
-        part = append_log(Path(batch.log_folder) / f"{batch.step}.{record.worker}.log", log)
-    except OSError as error:
-        text = f"The unit ended, but what it left could not be kept: {_in_words(error)}."
-        return with_verdict(record, failed(Cause.FAILED, "\n".join(filter(None, (text, record.error)))))
-    file = str(part.file) if part.file else None
-    return replace(record, log_file=file, log_offset=part.offset, log_length=part.length)
-
-
-def _record(call: UnitCall, ended: Ended, started_at: datetime) -> UnitRecord:
-    return UnitRecord(
-        index=call.index,
-        state=UnitState.DONE,
-        cause=None,
-        error=None,
-        output=None,
-        exit_code=ended.exit_code,
-        seconds=ended.seconds,
-        cpu_seconds=ended.cpu_seconds,
-        peak_memory_bytes=ended.peak_memory_bytes,
-        host=host_name(),
-        worker=worker_name(),
-        started_at=started_at,
-        log_file=None,
-        log_offset=0,
-        log_length=0,
-        attempt=call.attempt,
-    )
 
 
 def _in_words(error: OSError) -> str:

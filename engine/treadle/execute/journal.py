@@ -1,7 +1,8 @@
 """The journal: what a worker writes down of each unit as it ends, before anybody else hears of it.
 
-One append-only file a worker and run, a line a unit. A unit that is in it has ended, whatever becomes of the
-worker, the batch or the driver afterwards.
+One append-only file a worker and run, a line a unit: a JSON array of the step's position in the plan and
+the values of the unit's record, in the order of its fields; new ones may be added at the end. A unit that is
+in it has ended, whatever becomes of the worker, the batch or the driver afterwards.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import operator
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +26,10 @@ POLL_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
+_encode = json.JSONEncoder(default=datetime.isoformat, separators=(",", ":")).encode
+_NAMES = tuple(field.name for field in fields(UnitRecord))
+_values_of = operator.attrgetter(*_NAMES)
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
@@ -37,12 +43,8 @@ class Journal:
         A line begins with its line break, so that one torn by a full disk spoils no other. A journal that
         cannot be written is no reason to fail the unit, whose record is also on its way to the driver.
         """
-        entry = {
-            "position": position,
-            **{field.name: getattr(record, field.name) for field in fields(record)},
-        }
         try:
-            os.write(self.descriptor, f"\n{json.dumps(entry, default=datetime.isoformat)}".encode())
+            os.write(self.descriptor, f"\n{_encode((position, *_values_of(record)))}".encode())
         except OSError as error:
             logger.warning("journal_not_written unit=%d error=%s", record.index, error)
 
@@ -108,10 +110,10 @@ def _is_open(file: Path) -> bool:
 
 def _parsed(line: bytes) -> tuple[int, UnitRecord] | None:
     try:
-        entry = json.loads(line)
+        position, *values = json.loads(line)
     except ValueError:
         return None
-    position = entry.pop("position")
+    entry = dict(zip(_NAMES, values, strict=False))
     entry["state"] = UnitState(entry["state"])
     entry["cause"] = entry["cause"] and Cause(entry["cause"])
     entry["started_at"] = datetime.fromisoformat(entry["started_at"])

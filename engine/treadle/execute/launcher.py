@@ -1,72 +1,29 @@
-"""The worker's side of the launcher: asks it to run programs and waits for their end."""
+"""The worker's side of the launcher: starts it, asks it for keepers and zygotes, and ends it."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import itertools
-import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from treadle.errors import CommandInvalid, WorkerLost
+from treadle.errors import WorkerLost
+from treadle.execute.programs.frames import receive, send
 
-PROGRAM = Path(__file__).with_name("launcher_process.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A program to run.
-
-    Attributes:
-        file: Absolute path of the executable.
-        words: Its argument list, from `argv[0]` on.
-        environment: All variables it gets.
-        folder: Its working folder.
-        log: File that both its output streams are appended to.
-    """
-
-    file: str
-    words: list[str]
-    environment: dict[str, str]
-    folder: Path
-    log: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a program ended, and what it used.
-
-    Times and memory cover the process and the children it waited for: cpu is their sum, memory the largest of
-    them. Children it left behind are killed and not counted.
-
-    Attributes:
-        exit_code: Its status; negative for the signal that killed it.
-        seconds: Wall time from fork to end.
-        cpu_seconds: User and system time.
-        peak_memory_bytes: Largest resident memory of one process.
-    """
-
-    exit_code: int
-    seconds: float
-    cpu_seconds: float
-    peak_memory_bytes: int
+PROGRAM = Path(__file__).with_name("programs") / "start.py"
 
 
 class Launcher:
-    """Runs programs through one launcher process, for any number of threads.
+    """One launcher process; for any number of threads.
 
-    See `launcher_process.py` for what that process guarantees.
+    See `programs` for what that process and its children guarantee.
 
     Raises:
         OSError: The process could not be started, or its scratch folder not made.
@@ -77,138 +34,73 @@ class Launcher:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAM), str(self.scratch)],
-                stdin=theirs.fileno(),
-                cwd="/",
+                [sys.executable, "-I", "-S", str(PROGRAM), "launcher", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd=self.scratch,
                 start_new_session=True,
             )
-        self._numbers = itertools.count()
         self._lock = threading.Lock()
-        self._waiting: dict[int, Future[dict[str, Any]]] = {}
-        self._groups: dict[int, int] = {}
-        self._lost = False
-        self._reader = threading.Thread(target=self._read, name="treadle-launcher", daemon=True)
-        self._reader.start()
+        self._closed = False
 
     @property
     def alive(self) -> bool:
-        """Whether it can run another program."""
-        return not self._lost
+        """Whether it can start more."""
+        return not self._closed and self._process.poll() is None
 
     @property
     def pid(self) -> int:
         """Process id of the launcher process."""
         return self._process.pid
 
-    def run(self, launch: Launch) -> Ended:
-        """Run a program to its end.
+    def keep(self, folder: Path) -> socket.socket:
+        """Return the connection with a new keeper for any program, which has `folder` for its files.
 
         Raises:
-            CommandInvalid: The system does not take the file for a program.
-            OSError: The program could not be started for another reason.
-            WorkerLost: The launcher ended before the program did; the program is killed.
+            OSError: The system has no room for another process.
+            WorkerLost: The launcher has ended.
         """
-        number = next(self._numbers)
-        answer: Future[dict[str, Any]] = Future()
-        request = {
-            "id": number,
-            "file": launch.file,
-            "argv": launch.words,
-            "env": launch.environment,
-            "cwd": str(launch.folder),
-            "log": str(launch.log),
-        }
-        frame = json.dumps(request).encode()
-        with self._lock:
-            if self._lost:
-                raise WorkerLost("The process that runs units on this worker has ended.")
-            self._waiting[number] = answer
-            with contextlib.suppress(ConnectionError):  # the reader sees the same end and says so
-                self._control.sendall(len(frame).to_bytes(4, "big") + frame)
-        end = answer.result()
-        if end["refused"] is not None:
-            _raise_refusal(launch, *end["refused"])
-        return Ended(
-            exit_code=os.waitstatus_to_exitcode(end["status"]),
-            seconds=end["seconds"],
-            cpu_seconds=end["cpu_seconds"],
-            peak_memory_bytes=end["peak_memory_bytes"],
-        )
+        connection, _ = self._ask({"keep": str(folder)})
+        return connection
+
+    def start_zygote(
+        self, python: str, environment: Mapping[str, str], output: Path
+    ) -> tuple[socket.socket, int]:
+        """Return the connection with a new zygote, and its process id; it may turn out not to run.
+
+        Args:
+            python: Absolute path of its interpreter.
+            environment: Its variables.
+            output: File for what it prints.
+
+        Raises:
+            OSError: The system has no room for another process.
+            WorkerLost: The launcher has ended.
+        """
+        words = [python, str(PROGRAM), "zygote"]
+        return self._ask({"start": words, "environment": dict(environment), "output": str(output)})
+
+    def _ask(self, request: dict[str, Any]) -> tuple[socket.socket, int]:
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            try:
+                send(self._control, request, [theirs.fileno()])
+                answer = receive(self._control)
+            except OSError:
+                answer = None
+        if answer is not None and "pid" in answer:
+            return ours, answer["pid"]
+        ours.close()
+        if answer is None:
+            raise WorkerLost("The process that runs units on this worker has ended.")
+        raise OSError(answer["errno"], os.strerror(answer["errno"]))
 
     def close(self) -> None:
-        """End every program and the launcher; returns when none is left. May be called twice."""
+        """End all units and processes of the launcher; returns when none is left. May be called twice."""
+        self._closed = True
         with contextlib.suppress(OSError):  # it is closed already, or its other end is
-            self._control.shutdown(socket.SHUT_WR)
+            self._control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
-        self._reader.join()
-
-    def _read(self) -> None:
-        with self._control.makefile("rb") as stream:
-            while header := _read_exactly(stream, 4):
-                frame = _read_exactly(stream, int.from_bytes(header, "big"))
-                if frame is None:
-                    break
-                self._take(json.loads(frame))
-        self._end()
-
-    def _take(self, answer: dict[str, Any]) -> None:
-        number = answer["id"]
-        if "pid" in answer:
-            self._groups[number] = answer["pid"]
-            return
-        self._groups.pop(number, None)
-        self._waiting.pop(number).set_result(answer)
-
-    def _end(self) -> None:
-        """The launcher is gone: whatever it has not ended itself ends now."""
         with self._lock:
-            self._lost = True
-            waiting, self._waiting = self._waiting, {}
-        for group in self._groups.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
-        lost = "The process that runs units on this worker ended under the unit."
-        for answer in waiting.values():
-            answer.set_exception(WorkerLost(lost))
-        self._process.wait()
-        self._control.close()
+            self._control.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def _read_exactly(stream: Any, length: int) -> bytes | None:
-    data = stream.read(length)
-    return data if len(data) == length else None
-
-
-def _raise_refusal(launch: Launch, stage: str, number: int) -> None:
-    reason = os.strerror(number)
-    if stage == "exec":
-        raise CommandInvalid(
-            f"The system cannot run {launch.file}: {reason}.",
-            remedy="Correct the task's command, or collect its package again.",
-        )
-    raise OSError(number, reason, str(launch.log if stage == "log" else launch.folder))
-
-
-_shared: list[Launcher] = []
-_shared_lock = threading.Lock()
-
-
-def shared_launcher() -> Launcher:
-    """Return this process's launcher; starts one if there is none, or the last has ended.
-
-    Raises:
-        OSError: It could not be started.
-    """
-    with _shared_lock:
-        if not _shared or not _shared[0].alive:
-            _shared[:] = [Launcher()]
-        return _shared[0]
-
-
-@atexit.register
-def close_shared_launcher() -> None:
-    """End this process's units and its launcher, if it has one."""
-    with _shared_lock:
-        if _shared:
-            _shared.pop().close()

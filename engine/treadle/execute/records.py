@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from treadle.errors import OutputInvalid
+from treadle.execute.logs import LogPart, read_log
 from treadle.execute.worker import host_name
 from treadle.model.outputs import parse_init_output, parse_unit_output
 from treadle.model.records import UnitRecord
@@ -30,6 +31,9 @@ class Verdict:
     cause: Cause | None = None
     error: str | None = None
     output: JsonValue = None
+
+
+DONE = Verdict(UnitState.DONE)
 
 
 def failed(cause: Cause, error: str) -> Verdict:
@@ -70,14 +74,7 @@ def ended_without_result(
     )
 
 
-def with_verdict(record: UnitRecord, verdict: Verdict) -> UnitRecord:
-    """Return the record with another end."""
-    return replace(
-        record, state=verdict.state, cause=verdict.cause, error=verdict.error, output=verdict.output
-    )
-
-
-def judge(exit_code: int, out_file: Path, log: Path, *, is_init: bool) -> Verdict:
+def judge(exit_code: int, out_file: Path, log: LogPart, *, is_init: bool) -> Verdict:
     """Decide whether a unit is done: by its exit status, then by what it returned.
 
     Args:
@@ -92,7 +89,16 @@ def judge(exit_code: int, out_file: Path, log: Path, *, is_init: bool) -> Verdic
     if exit_code != 0:
         return failed(Cause.FAILED, f"{status_text(exit_code)}\n{log_tail(log)}".rstrip())
     try:
-        value = _read_output(out_file)
+        return judge_output(_read_output(out_file), is_init=is_init)
+    except OutputInvalid as error:
+        return failed(Cause.INVALID_OUTPUT, error.what)
+
+
+def judge_output(value: JsonValue, *, is_init: bool) -> Verdict:
+    """Decide whether what a unit returned is what a unit returns."""
+    if value is None:
+        return DONE
+    try:
         (parse_init_output if is_init else parse_unit_output)(value)
     except OutputInvalid as error:
         return failed(Cause.INVALID_OUTPUT, error.what)
@@ -109,18 +115,25 @@ def status_text(exit_code: int) -> str:
         return f"Killed by signal {-exit_code}."
 
 
-def log_tail(log: Path) -> str:
-    """Return the last lines of what a unit printed, below a placeholder if it printed very much."""
-    if not log.exists():
+def log_tail(log: LogPart) -> str:
+    """Return the last lines of what a unit printed, below a placeholder if it printed very much.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    size = log.length
+    if size == 0:
         return ""
-    size = log.stat().st_size
-    with log.open("rb") as stream:
-        stream.seek(max(0, size - 4 * TAIL_CHARACTERS))
-        text = stream.read().decode(errors="replace")[-TAIL_CHARACTERS:]
-    tail = "\n".join(text.splitlines()[-TAIL_LINES:])
+    kept = min(size, 4 * TAIL_CHARACTERS)
+    tail = last_lines(read_log(log.file, log.offset + size - kept, kept))
     if size > LONGEST_LOG:
         return f"[The log of {size} bytes is too long to repeat here. Its last lines:]\n{tail}"
     return tail
+
+
+def last_lines(text: str) -> str:
+    """Return the end of a long text."""
+    return "\n".join(text[-TAIL_CHARACTERS:].splitlines()[-TAIL_LINES:])
 
 
 def _read_output(out_file: Path) -> JsonValue:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 
 _given_name: list[str] = []
 
 
+@functools.cache
 def host_name() -> str:
     """Return the name of this machine."""
     return socket.gethostname()

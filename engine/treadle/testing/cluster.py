@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from treadle.clusters.port import Cluster
 from treadle.errors import ClusterError, WorkerLost
-from treadle.execute.launcher import close_shared_launcher
+from treadle.execute.pool import close_shared_pool
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -76,7 +76,7 @@ class ThreadCluster:
             pending, lost = old.dismiss() if old else ([], set())
             if successor is not None:
                 successor.take(*pending)
-        close_shared_launcher()
+        close_shared_pool()
         for future in lost:
             future.set_exception(WorkerLost(reason))
         return pending

@@ -11,7 +11,7 @@ import pytest
 from pydantic import JsonValue
 
 from treadle.execute.batch import Batch, UnitCall
-from treadle.execute.launcher import close_shared_launcher
+from treadle.execute.pool import close_shared_pool
 
 MakeBatch = Callable[..., Batch]
 
@@ -19,7 +19,7 @@ MakeBatch = Callable[..., Batch]
 @pytest.fixture(autouse=True)
 def _leave_no_launcher() -> Iterator[None]:
     yield
-    close_shared_launcher()
+    close_shared_pool()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from treadle.execute.batch import Batch, run_batch
-from treadle.execute.launcher import close_shared_launcher, shared_launcher
+from treadle.execute.pool import close_shared_pool, shared_pool
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
 from treadle.testing.cluster import wait_until
@@ -42,9 +42,9 @@ if args["stay"]:
 WORKER = """
 import sys
 from treadle.execute.batch import Batch, UnitCall, run_batch
-from treadle.execute.launcher import shared_launcher
+from treadle.execute.pool import shared_pool
 python, script, pids, folder = sys.argv[1:]
-print(shared_launcher().pid, shared_launcher().scratch, flush=True)
+print(shared_pool().launcher.pid, shared_pool().launcher.scratch, flush=True)
 call = UnitCall(0, (python, script), {"pids": pids, "stay": True})
 run_batch(Batch(1, 0, "step", (call,), folder, {}))
 """
@@ -92,33 +92,27 @@ def test_a_worker_killed_without_warning_takes_its_units_and_all_their_children(
     assert_gone(processes[:1])
 
 
-def test_what_a_unit_leaves_behind_in_its_group_ends_with_it(make_batch: MakeBatch, tmp_path: Path) -> None:
+def test_what_a_unit_leaves_behind_has_ended_before_its_record_is_there(
+    make_batch: MakeBatch, tmp_path: Path
+) -> None:
+    """Its daemons too, which have a session of their own and no parent."""
     [record] = run_batch(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": False}))
     assert record.state is UnitState.DONE
-    pids = (tmp_path / "pids").read_text().split()
-    wait_until(lambda: not psutil.pid_exists(int(pids[1])))
-
-
-def test_closing_ends_a_daemon_that_a_finished_unit_left(make_batch: MakeBatch, tmp_path: Path) -> None:
-    run_batch(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": False}))
-    daemon = int((tmp_path / "pids").read_text().split()[2])
-    assert psutil.pid_exists(daemon)
-    close_shared_launcher()
-    assert not psutil.pid_exists(daemon)
+    pids = map(int, (tmp_path / "pids").read_text().split())
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
 
 def test_a_killed_launcher_loses_its_units_and_is_replaced(make_batch: MakeBatch, tmp_path: Path) -> None:
     thread, records = run_aside(make_batch(FAMILY, {"pids": str(tmp_path / "pids"), "stay": True}))
     processes = family(tmp_path / "pids")
-    scratch = shared_launcher().scratch
-    os.kill(shared_launcher().pid, signal.SIGKILL)
+    scratch = shared_pool().launcher.scratch
+    os.kill(shared_pool().launcher.pid, signal.SIGKILL)
     thread.join(30)
     assert [(record.state, record.cause) for record in records] == [(UnitState.FAILED, Cause.WORKER_LOST)]
-    assert_gone(processes[:2])
-    processes[2].kill()  # a daemon survives the death of its only keeper, though not that of the worker
-    wait_until(lambda: not scratch.exists())
+    assert_gone(processes)
     [record] = run_batch(make_batch("print('again')"))
     assert record.state is UnitState.DONE
+    assert not scratch.exists()
 
 
 def test_units_are_asked_to_end_before_they_are_killed(make_batch: MakeBatch, tmp_path: Path) -> None:
@@ -150,7 +144,7 @@ def test_units_are_asked_to_end_before_they_are_killed(make_batch: MakeBatch, tm
         for file in (polite, stubborn)
     ]
     wait_until(lambda: polite.exists() and stubborn.exists())
-    close_shared_launcher()
+    close_shared_pool()
     for thread, records in runs:
         thread.join(30)
         assert records[0].cause is Cause.WORKER_LOST

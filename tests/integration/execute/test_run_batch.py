@@ -17,8 +17,8 @@ import pytest
 from treadle.execute.batch import Batch, UnitCall, run_batch
 from treadle.execute.environment import without_own
 from treadle.execute.journal import read_journals
-from treadle.execute.launcher import shared_launcher
 from treadle.execute.logs import read_log
+from treadle.execute.pool import shared_pool
 from treadle.execute.worker import worker_name
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
@@ -102,7 +102,8 @@ def test_both_streams_are_in_the_log_in_the_order_they_were_written(make_batch: 
     assert log_of(first) == log_of(second) == "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n"
     assert first.log_file == second.log_file
     assert sorted(file.name for file in Path(batch.log_folder).iterdir()) == [
-        f"000-step.{worker_name()}.log",
+        f"000-step.{worker_name()}-1.index",
+        f"000-step.{worker_name()}-1.log",
         f"journal-{worker_name()}.jsonl",
     ]
 
@@ -116,8 +117,10 @@ def test_the_out_file_is_fresh_each_time_and_the_scratch_folder_goes(make_batch:
         """
     )
     assert [run_batch(batch)[0].state for _ in range(3)] == [UnitState.DONE] * 3
-    assert list(shared_launcher().scratch.iterdir()) == []
-    assert shared_launcher().scratch.stat().st_mode & 0o777 == 0o700
+    assert [
+        file for file in shared_pool().launcher.scratch.rglob("*") if not file.name.startswith("programs-")
+    ] == []
+    assert shared_pool().launcher.scratch.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_unit_that_dies_of_a_signal_says_which(make_batch: MakeBatch) -> None:
@@ -260,11 +263,11 @@ def test_threads_of_one_worker_run_units_at_once(make_batch: MakeBatch) -> None:
 
 def test_a_log_that_cannot_be_kept_fails_the_unit_with_a_clear_text(make_batch: MakeBatch) -> None:
     batch = make_batch("print('hello')")
-    store = Path(batch.log_folder, f"000-step.{worker_name()}.log")
+    store = Path(batch.log_folder, f"000-step.{worker_name()}-1.log")
     store.mkdir()
     [record] = run_batch(batch)
-    assert (record.state, record.cause, record.exit_code) == (UnitState.FAILED, Cause.FAILED, 0)
-    assert f"could not be kept: Is a directory ({store})" in (record.error or "")
+    assert (record.state, record.cause, record.exit_code) == (UnitState.FAILED, Cause.FAILED, None)
+    assert f"could not run the unit: Is a directory ({store})" in (record.error or "")
 
 
 def test_no_unit_runs_where_its_end_could_not_be_written_down(make_batch: MakeBatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from treadle.execute.logs import LogPart
 from treadle.execute.records import Verdict, ended_without_result, judge
 from treadle.model.states import Cause, UnitState
 
@@ -17,7 +18,8 @@ def judged(
     if out is not None:
         (folder / "out.json").write_text(out)
     (folder / "log").write_text(log)
-    return judge(exit_code, folder / "out.json", folder / "log", is_init=is_init)
+    part = LogPart(folder / "log", 0, len(log))
+    return judge(exit_code, folder / "out.json", part, is_init=is_init)
 
 
 @pytest.mark.parametrize("out", [None, "null", " null\n"])
