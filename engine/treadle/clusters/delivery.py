@@ -8,11 +8,15 @@ has the result already, and when the stream breaks before, the batch counts as l
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from distributed import get_worker
 from distributed.protocol import pickle
+
+logger = logging.getLogger(__name__)
 
 OPERATION = "treadle-delivery"
 
@@ -26,6 +30,18 @@ def perform(token: int, function: Callable[[Any], object], payload: object) -> N
     worker = get_worker()
     message = {"op": OPERATION, "token": token, "outcome": _packed(outcome)}
     worker.loop.add_callback(worker.batched_send, message)
+
+
+def apart(function: Callable[[Any], object], payload: object) -> None:
+    """On the worker: call a function in a thread of its own, so that the worker answers meanwhile."""
+
+    def call() -> None:
+        try:
+            function(payload)
+        except Exception:
+            logger.exception("broadcast_failed function=%s", function)
+
+    threading.Thread(target=call, name="treadle-broadcast", daemon=True).start()
 
 
 def _packed(outcome: tuple[bool, object]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -15,8 +16,10 @@ import dask
 from distributed import Client, KilledWorker
 from distributed import Future as DaskFuture
 
-from treadle.clusters.delivery import perform, unpacked
+from treadle.clusters.delivery import apart, perform, unpacked
 from treadle.errors import ClusterError, WorkerLost
+
+logger = logging.getLogger(__name__)
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -65,6 +68,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._pending: deque[Order] = deque()
         self._flights: dict[int, Flight] = {}
+        self._broadcasts: set[asyncio.Task[None]] = set()
         self._closed: ClusterError | None = None
 
     def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
@@ -80,6 +84,28 @@ class Dispatcher:
             self._pending.append(Order(future, function, payload))
             self._loop.call_soon_threadsafe(self._fill)
         return future
+
+    def broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        """Call a function on every worker, outside its slots; from any thread.
+
+        Raises:
+            ClusterError: The dispatcher is closed.
+        """
+        with self._lock:
+            if self._closed is not None:
+                raise self._closed
+            self._loop.call_soon_threadsafe(self._start_broadcast, function, payload)
+
+    def _start_broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        task = self._loop.create_task(self._broadcast(function, payload))
+        self._broadcasts.add(task)
+        task.add_done_callback(self._broadcasts.discard)
+
+    async def _broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        try:
+            await self._client.run(apart, function, payload, on_error="ignore")
+        except Exception as error:  # noqa: BLE001 - a worker that dies meanwhile, or what cannot be pickled
+            logger.warning("broadcast_failed function=%s error=%r", function, error)
 
     def deliver(self, worker: str, token: int, outcome: bytes) -> None:  # noqa: ARG002 - Dask names it
         """Take a result from a worker's stream."""

@@ -55,9 +55,16 @@ class LocalCluster:
 
     def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
         """See `Cluster`."""
+        return self._opened().submit(function, payload)
+
+    def broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        """See `Cluster`."""
+        self._opened().broadcast(function, payload)
+
+    def _opened(self) -> Dispatcher:
         if self._dispatcher is None:
             raise ClusterError("The local cluster is not open.", remedy="Enter it as a context first.")
-        return self._dispatcher.submit(function, payload)
+        return self._dispatcher
 
     def __enter__(self) -> Self:
         """See `Cluster`."""

@@ -40,6 +40,16 @@ class Cluster(Protocol):
             ClusterError: The cluster is not open.
         """
 
+    def broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        """Run `function(payload)` on every living worker soon, even if no slot is free; returns at once.
+
+        Function and payload are pickled. Nobody learns what the function returns; what it raises is logged.
+        What is on its way to a worker may arrive there later than a broadcast that was made after it.
+
+        Raises:
+            ClusterError: The cluster is not open.
+        """
+
     def __enter__(self) -> Self:
         """Start the workers.
 

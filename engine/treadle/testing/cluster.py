@@ -53,6 +53,13 @@ class ThreadCluster:
             self._worker.take((future, function, payload))
         return future
 
+    def broadcast(self, function: Callable[[P], object], payload: P) -> None:
+        """See `Cluster`; nothing is pickled."""
+        with self._lock:
+            if self._worker is None:
+                raise ClusterError("The cluster is not open.")
+        threading.Thread(target=_outcome, args=(function, payload), daemon=True).start()
+
     def lose_worker(self) -> None:
         """Do what a dying worker does: running functions end as `WorkerLost`, their units are killed."""
         self._replace_worker(_Worker(self._slots), "The worker died while it ran a batch.")
@@ -239,15 +246,34 @@ class ClusterContract(ABC):
                 raise AssertionError("a pending function ran although the cluster was closed")
             gate.touch()
 
+    def test_a_broadcast_reaches_a_worker_all_of_whose_slots_are_busy(self) -> None:
+        with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
+            gate = Path(folder, "gate")
+            running = cluster.submit(wait_for_file, str(gate))
+            wait_until(lambda: _seen(gate) == 1)
+            cluster.broadcast(int, "no number")
+            cluster.broadcast(Path.touch, gate)
+            assert running.result(DEADLINE_SECONDS) == str(gate)
+            assert cluster.submit(abs, -1).result(DEADLINE_SECONDS) == 1
+
+    def test_a_broadcast_waits_for_nobody(self) -> None:
+        with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
+            gate = Path(folder, "gate")
+            cluster.broadcast(wait_for_file, str(gate))
+            wait_until(lambda: _seen(gate) == 1)
+            assert cluster.submit(abs, -1).result(DEADLINE_SECONDS) == 1
+            gate.touch()
+
     def test_a_closed_cluster_takes_nothing(self) -> None:
         cluster = self.new_cluster(1)
         with cluster:
             pass
-        try:
-            cluster.submit(abs, -1)
-        except ClusterError:
-            return
-        raise AssertionError("a closed cluster took a function")
+        for take in (cluster.submit, cluster.broadcast):
+            try:
+                take(abs, -1)
+            except ClusterError:
+                continue
+            raise AssertionError("a closed cluster took a function")
 
 
 def _seen(gate: Path) -> int:
