@@ -6,11 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
 from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import Text, Value
 from treadle.model.problems import listed, problems_of
+from treadle.model.slurm_time import limit_seconds
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -22,9 +32,12 @@ class Resources(Value):
         cpus: Number of CPUs.
         memory_mb: Memory in MB of 1000 * 1000 bytes; None leaves it to the cluster.
         needs_gpu: Whether it wants the cluster's GPU settings.
+        time: What one unit may take, as SLURM's option has it.
         extra_lines: Lines for the head of a SLURM script.
         tasks_per_job: Units in one SLURM job.
         parallel_tasks_per_job: Units at once in one SLURM job, or on this machine.
+        fresh_process: Whether each unit must be a process of its own from the start, never a fork of a warm
+            interpreter.
     """
 
     cpus: Count = 1
@@ -40,6 +53,12 @@ class Resources(Value):
     extra_lines: tuple[str, ...] = ()
     tasks_per_job: Count | None = None
     parallel_tasks_per_job: Count | None = None
+    fresh_process: StrictBool = False
+
+    @property
+    def timeout_seconds(self) -> int | None:
+        """What one unit may take; None for no limit."""
+        return None if self.time is None else limit_seconds(self.time)
 
 
 _MB_PER_SUFFIX = {"M": 1, "G": 1000, "T": 1000 * 1000}
@@ -68,6 +87,12 @@ def _refused(_: object) -> object:
     raise ValueError("must not be set here: accounts come from the run or its user")
 
 
+def _time_limit(value: str | None) -> str | None:
+    if value is not None:
+        limit_seconds(value)
+    return value
+
+
 _Option = Annotated[Text | None, BeforeValidator(_number_as_text)]
 
 
@@ -79,7 +104,7 @@ class _Meta(Value):
     cpus_per_task: Count = 1
     mem: Annotated[Count | None, BeforeValidator(_memory)] = None
     needs_gpu: Annotated[StrictBool, BeforeValidator(_flag)] = False
-    time: _Option = None
+    time: Annotated[_Option, AfterValidator(_time_limit)] = None
     gres: _Option = None
     gpus: _Option = None
     constraint: _Option = None
@@ -89,6 +114,7 @@ class _Meta(Value):
     extra_lines: tuple[str, ...] = ()
     tasks_per_job: Count | None = None
     parallel_tasks_per_job: Count | None = None
+    fresh_process: Annotated[StrictBool, BeforeValidator(_flag)] = False
     account: Annotated[None, BeforeValidator(_refused)] = None
 
 
