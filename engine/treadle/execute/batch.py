@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from treadle.errors import CommandInvalid, WorkerLost
+from treadle.errors import CommandInvalid, LeaseLost, WorkerLost
 from treadle.execute.environment import unit_environment
 from treadle.execute.functions import FunctionUnits
 from treadle.execute.invocation import check_command
@@ -71,6 +71,7 @@ class Batch:
         calls: The units.
         log_folder: Existing folder of the run's log stores.
         environment: Variables the units get beside the worker's own.
+        driver: Name of the driver that sent them; none is begun once another has taken the run over.
     """
 
     run_id: int
@@ -79,6 +80,7 @@ class Batch:
     calls: tuple[UnitCall, ...]
     log_folder: str
     environment: dict[str, str]
+    driver: str = ""
 
 
 def run_batch(batch: Batch) -> list[UnitRecord]:
@@ -92,10 +94,12 @@ def run_batch(batch: Batch) -> list[UnitRecord]:
     """
     try:
         with (
-            open_journal(Path(batch.log_folder), worker_name()) as journal,
+            open_journal(Path(batch.log_folder), worker_name(), batch.driver) as journal,
             running_batch(batch.run_id, batch.position) as running,
         ):
             return _BatchRun(batch, journal, running).records()
+    except LeaseLost as error:
+        return [_without_result(call, Cause.CANCELLED, str(error)) for call in batch.calls]
     except OSError as error:
         text = f"The worker could not open its journal: {_in_words(error)}."
         return [_without_result(call, Cause.FAILED, text) for call in batch.calls]

@@ -19,10 +19,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
+from treadle.errors import LeaseLost
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
 
 POLL_SECONDS = 0.05
+CLAIM = "driver"
 
 logger = logging.getLogger(__name__)
 
@@ -49,19 +51,38 @@ class Journal:
             logger.warning("journal_not_written unit=%d error=%s", record.index, error)
 
 
+def claim_journals(folder: Path, driver: str) -> None:
+    """Let only the workers of this driver open journals of the run from now on.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    claim = folder / f"{CLAIM}.new"
+    claim.write_text(driver)
+    claim.replace(folder / CLAIM)
+
+
 @contextmanager
-def open_journal(folder: Path, worker: str) -> Iterator[Journal]:
+def open_journal(folder: Path, worker: str, driver: str = "") -> Iterator[Journal]:
     """Open a worker's journal in a run's log folder.
 
     As long as it is open others can see that the worker may still write: see `wait_until_closed`.
 
+    Args:
+        folder: The run's log folder.
+        worker: Name of the worker.
+        driver: Name of the driver that sent the batch; it need not have claimed the journals if empty.
+
     Raises:
+        LeaseLost: Another driver has claimed the journals.
         OSError: The file cannot be opened.
     """
     file = folder / f"journal-{worker}.jsonl"
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the look: who claims them then waits for its end
+        if driver and driver != (folder / CLAIM).read_text():
+            raise LeaseLost("Another process has taken the run over.")
         yield Journal(descriptor)
     finally:
         os.close(descriptor)
