@@ -9,7 +9,7 @@ from typing import Any
 import typer
 import typer.core
 
-from treadle.cli import collect, config, datasets, demo, history, packages, run, up, workflows
+from treadle.cli import cancel, collect, config, datasets, demo, history, packages, resume, run, up, workflows
 from treadle.cli.errors import report_error, report_unexpected, report_usage
 from treadle.errors import Cancelled, TreadleError
 
@@ -56,6 +56,8 @@ def _treadle(
 app.command()(demo.demo)
 app.command()(collect.collect)
 app.command()(run.run)
+app.command()(resume.resume)
+app.command()(cancel.cancel)
 app.command()(history.runs)
 app.command()(history.show)
 app.command()(history.logs)

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli.options import AsJson
-
-RunNumber = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
+from treadle.cli.options import AsJson, RunNumber
 
 
 def runs(
@@ -50,7 +48,7 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     with open_session() as session:
         record = load_run(session, run)
         failures = load_failures(session, record)
-    folder = session.settings.logs_folder / f"run-{run:06d}"
+    folder = session.settings.run_logs_folder(run)
     page = prefect_page(record, session.settings)
     if as_json:
         print_json({**run_document(record, failures), "logs_folder": folder, "prefect_page": page or None})

@@ -13,6 +13,7 @@ from treadle.errors import UsageError
 if TYPE_CHECKING:
     from treadle.model.filters import AttributeFilters
 
+RunNumber = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 Scalar = str | int | float | bool

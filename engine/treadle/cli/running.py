@@ -15,6 +15,7 @@ from treadle.cli.output import note, print_json, print_line
 from treadle.cli.progress import watching
 from treadle.cli.session import Session
 from treadle.clusters import open_cluster
+from treadle.compile.scope import EVERYTHING, Scope
 from treadle.errors import Cancelled, RunFailed
 from treadle.ledger.runs import RunRecord
 from treadle.model.filters import AttributeFilters
@@ -86,19 +87,58 @@ def run_here(request: Request, session: Session, ready_server: Callable[[], Serv
     Raises:
         TreadleError: The plan is wrong, or server or cluster did not start. A failed run is no error here.
     """
-    steps = [planned.step.name for planned in request.plan(session).steps]
+    plan = request.plan(session)
+    return _drive_here(
+        plan, session, ready_server, get_run=lambda: request.submit(session), doing="Run {run} of"
+    )
+
+
+def resume_here(
+    run: RunRecord, session: Session, ready_server: Callable[[], Server], scope: Scope
+) -> RunRecord:
+    """Drive a run that is not done to its end, as `run_here` does; `scope` says what is to be done of it.
+
+    Raises:
+        AlreadyDriven: Another process drives it.
+        TreadleError: Server or cluster did not start. A failed run is no error here.
+    """
+    return _drive_here(
+        run.plan,
+        session,
+        ready_server,
+        get_run=lambda: run.id,
+        doing="Resuming run {run} of",
+        scope=scope,
+    )
+
+
+def _drive_here(
+    plan: Plan,
+    session: Session,
+    ready_server: Callable[[], Server],
+    *,
+    get_run: Callable[[], int],
+    doing: str,
+    scope: Scope = EVERYTHING,
+) -> RunRecord:
     with open_cluster("local", session.settings) as cluster:
         server = ready_server()
         os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
         from treadle.runs.drive import drive
 
-        run_id = request.submit(session)
-        note(f"Run {run_id} of {request.workflow!r} on {request.dataset!r}, {cluster.slots} units at once")
+        run_id = get_run()
+        what = f"{doing.format(run=run_id)} {plan.workflow.name!r} on {plan.dataset!r}"
+        note(f"{what}, {cluster.slots} units at once")
         if sys.stderr.isatty():
             note(f"Watch it at {server.ui_url}")
-        with watching(steps) as observer:
+        with watching([planned.step.name for planned in plan.steps]) as observer:
             return drive(
-                run_id, ledger=session.ledger, settings=session.settings, cluster=cluster, observer=observer
+                run_id,
+                ledger=session.ledger,
+                settings=session.settings,
+                cluster=cluster,
+                observer=observer,
+                scope=scope,
             )
 
 
@@ -125,5 +165,5 @@ def report_outcome(
     if run.state is RunState.FAILED:
         note(f"Error: run {run.id} failed.\n{failure_text(run, failures)}")
     elif run.state is RunState.CANCELLED:
-        note(f"Cancelled: run {run.id}. What was done is kept; see treadle show {run.id}")
+        note(f"Cancelled: run {run.id}. What was done is kept; go on with treadle resume {run.id}")
     return _EXIT_STATUSES[run.state]

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import heapq
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 
 from treadle.clusters.port import Cluster
 from treadle.compile.batching import BatchSizer
+from treadle.compile.retrying import Retrying
 from treadle.errors import WorkerLost
 from treadle.execute.batch import Batch, UnitCall, run_batch
 from treadle.execute.records import ended_without_result
+from treadle.execute.running import cancel_run
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
 
 BATCHES_PER_SLOT = 2
 POLL_SECONDS = 0.2
+CANCEL_SECONDS = 8.0
+BROADCAST_SECONDS = 1.0
 
 
 class Dispatch:
@@ -27,68 +33,134 @@ class Dispatch:
     not grow with the step, and a cancelled step has little to take back.
 
     Args:
+        run_id: The run.
         calls: The units, in order.
         pack: Makes a batch of some calls.
+        journaled: Returns, of some calls, the records that workers wrote into the run's journals.
+        retrying: Decides which units are tried again.
         cluster: Where they run.
         stop: Set by whoever wants the step to end early.
+        clock: Monotonic seconds.
     """
 
     def __init__(
         self,
+        run_id: int,
         calls: Sequence[UnitCall],
         *,
         pack: Callable[[tuple[UnitCall, ...]], Batch],
+        journaled: Callable[[Sequence[UnitCall]], Mapping[int, UnitRecord]],
+        retrying: Retrying,
         cluster: Cluster,
         stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._run_id = run_id
         self._waiting = deque(calls)
         self._pack = pack
+        self._journaled = journaled
+        self._retrying = retrying
         self._cluster = cluster
         self._stop = stop
+        self._clock = clock
         self._sizer = BatchSizer(cluster.slots)
+        self._delayed: list[tuple[float, int, UnitCall]] = []
+        self._lonely: deque[UnitCall] = deque()
+        self._lonely_runs = False
         self._outstanding: dict[Future[list[UnitRecord]], tuple[UnitCall, ...]] = {}
         self._ended: queue.SimpleQueue[Future[list[UnitRecord]]] = queue.SimpleQueue()
 
     def records(self) -> Iterator[list[UnitRecord]]:
-        """Yield the records of each batch as it ends, in order of ending; one record for every unit."""
-        while self._waiting or self._outstanding:
+        """Yield the last records of units as their batches end: one for every unit, in order of ending."""
+        while self._waiting or self._outstanding or self._delayed or self._lonely:
             if self._stop.is_set():
-                yield self._cancel()
+                yield from self._end_early()
                 return
             self._fill()
-            try:
-                future = self._ended.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
-            yield self._collect(future)
+            future = self._next_ended(POLL_SECONDS)
+            if future is not None:
+                yield self._collect(future)
 
     def _fill(self) -> None:
+        while self._delayed and self._delayed[0][0] <= self._clock():
+            self._waiting.append(heapq.heappop(self._delayed)[-1])
+        if self._lonely or self._lonely_runs:
+            if self._lonely and not self._outstanding:
+                self._lonely_runs = True
+                self._send((self._lonely.popleft(),))
+            return
         while self._waiting and len(self._outstanding) < BATCHES_PER_SLOT * self._cluster.slots:
             size = self._sizer.next_size(len(self._waiting))
-            calls = tuple(self._waiting.popleft() for _ in range(size))
-            future = self._cluster.submit(run_batch, self._pack(calls))
-            self._outstanding[future] = calls
-            future.add_done_callback(self._ended.put)
+            self._send(tuple(self._waiting.popleft() for _ in range(size)))
+
+    def _send(self, calls: tuple[UnitCall, ...]) -> None:
+        future = self._cluster.submit(run_batch, self._pack(calls))
+        self._outstanding[future] = calls
+        future.add_done_callback(self._ended.put)
+
+    def _next_ended(self, seconds: float) -> Future[list[UnitRecord]] | None:
+        try:
+            return self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return None
 
     def _collect(self, future: Future[list[UnitRecord]]) -> list[UnitRecord]:
         calls = self._outstanding.pop(future)
+        self._lonely_runs = False
         try:
             records = future.result()
         except WorkerLost as lost:
-            return [ended_without_result(call.index, Cause.WORKER_LOST, str(lost)) for call in calls]
+            records = self._saved(calls, lost)
         except CancelledError:
-            return [ended_without_result(call.index, Cause.CANCELLED, "cancelled") for call in calls]
-        for record in records:
-            self._sizer.measured(record.seconds)
+            return _cancelled(calls, "cancelled")
+        else:
+            for record in records:
+                self._sizer.measured(record.seconds)
+        by_index = {call.index: call for call in calls}
+        return [record for record in records if not self._repeat(by_index[record.index], record)]
+
+    def _saved(self, calls: Sequence[UnitCall], lost: WorkerLost) -> list[UnitRecord]:
+        """Return what the journal has of a lost batch, and the loss of the one unit that ran.
+
+        Units of a batch run in order: those after it had not begun and go back to those that wait.
+        """
+        ended = self._journaled(calls)
+        open_calls = [call for call in calls if call.index not in ended]
+        self._waiting.extendleft(reversed(open_calls[1:]))
+        records = list(ended.values())
+        for call in open_calls[:1]:
+            record = ended_without_result(call.index, Cause.WORKER_LOST, str(lost), attempt=call.attempt)
+            records.append(record)
         return records
 
-    def _cancel(self) -> list[UnitRecord]:
-        """Take back what has not ended; units that run are killed when the cluster closes."""
-        for future in self._outstanding:
+    def _repeat(self, call: UnitCall, record: UnitRecord) -> bool:
+        again = None if self._stop.is_set() else self._retrying.after(call, record)
+        if again is None:
+            return False
+        if again.alone:
+            self._lonely.append(again.call)
+        else:
+            heapq.heappush(self._delayed, (self._clock() + again.seconds, call.index, again.call))
+        return True
+
+    def _end_early(self) -> Iterator[list[UnitRecord]]:
+        """Take back what has not begun, and have what runs killed; wait a while for the records of it."""
+        for future in list(self._outstanding):
             future.cancel()
+        deadline = self._clock() + CANCEL_SECONDS
+        while self._outstanding and self._clock() < deadline:
+            # Again and again: a batch that was on its way to its worker did not hear of it the first time.
+            self._cluster.broadcast(cancel_run, self._run_id)
+            again_at = min(deadline, self._clock() + BROADCAST_SECONDS)
+            while self._outstanding and self._clock() < again_at:
+                ended = self._next_ended(max(0.0, again_at - self._clock()))
+                if ended is not None:
+                    yield self._collect(ended)
         calls = [call for batch in self._outstanding.values() for call in batch] + list(self._waiting)
+        calls += [*self._lonely, *(call for _, _, call in self._delayed)]
         self._outstanding.clear()
-        self._waiting.clear()
-        return [
-            ended_without_result(call.index, Cause.CANCELLED, "cancelled before it ended") for call in calls
-        ]
+        yield _cancelled(calls, "cancelled before it ended")
+
+
+def _cancelled(calls: Sequence[UnitCall], error: str) -> list[UnitRecord]:
+    return [ended_without_result(call.index, Cause.CANCELLED, error, attempt=call.attempt) for call in calls]

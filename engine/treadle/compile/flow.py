@@ -6,8 +6,10 @@ ahead of what is durable.
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from prefect import Flow, Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
@@ -16,9 +18,14 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from treadle.compile.context import RunContext
-from treadle.compile.step import StepEnd, StepRun
+from treadle.compile.step import StepEnd, StepRun, finished_before
+from treadle.compile.supervision import supervised
+from treadle.compile.taking_up import take_up
+from treadle.errors import LeaseLost
 from treadle.ledger import runs
-from treadle.model.states import RunState, StepState
+from treadle.ledger.runs import StepRecord
+from treadle.model.plan import Plan
+from treadle.model.states import RUN_TRANSITIONS, RunState, StepState
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -37,68 +44,115 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
         A flow of the parameters `run` (id) and `dataset` (name), shown in the UI. Calling it in the main
         thread runs the plan and returns Completed, Failed or Cancelled, the state that the ledger then has.
     """
-    plan = context.plan
-    name = _prefect_name(plan.workflow.name)
+    name = _prefect_name(context.plan.workflow.name)
 
     def run_workflow(run: int, dataset: str) -> State[None]:
-        with context.ledger.writing() as tx:
-            runs.set_prefect_run(tx, run, str(flow_run.get_id()))
-            runs.set_run_state(tx, run, RunState.RUNNING)
-        get_run_logger().info("run %d of workflow %r on dataset %r", run, plan.workflow.name, dataset)
-        futures: dict[str, PrefectFuture[State[None]]] = {}
-        for position, planned in enumerate(plan.steps):
-            step = planned.step
-            wait_for = [futures[need] for need in step.needs if need in futures]
-            futures[step.name] = _step_task(context, position).submit(
-                position, return_state=False, wait_for=wait_for
-            )
-        for future in futures.values():
-            future.wait()
-        return _end_run(context)
+        get_run_logger().info("run %d on dataset %r", run, dataset)
+        return conduct(context)
 
-    run_workflow.__doc__ = plan.workflow.description
+    run_workflow.__doc__ = context.plan.workflow.description
     return Flow(
         run_workflow,
         name=name,
         flow_run_name=f"{name} {context.run_id}",
-        task_runner=ThreadPoolTaskRunner(max_workers=len(plan.steps)),  # type: ignore[arg-type] # of any result
+        task_runner=step_runner(context.plan),  # type: ignore[arg-type] # of any result
         validate_parameters=False,
         persist_result=False,
     )
 
 
-def _step_task(context: RunContext, position: int) -> Task[[int], State[None]]:
-    planned = context.plan.steps[position]
+def step_runner(plan: Plan) -> ThreadPoolTaskRunner[Any]:
+    """Return the task runner that a flow needs whose body is `conduct`: a thread a step."""
+    return ThreadPoolTaskRunner(max_workers=len(plan.steps))
 
+
+def conduct(context: RunContext) -> State[None]:
+    """Drive the run from where it is to its end; the body of a flow, called in the flow run's context.
+
+    Called again, for the same flow run as Prefect's retry does or for another, it goes on where it ended:
+    steps and units that are done are passed over, and a run that is done stays as it is.
+
+    Returns:
+        Completed, Failed or Cancelled, the state that the ledger then has.
+
+    Raises:
+        AlreadyDriven: Another process drives the run.
+        LeaseLost: Another process has taken it over; nothing was written since.
+    """
+    with supervised(context):
+        try:
+            return _conduct(context)
+        except LeaseLost:
+            raise
+        except BaseException as error:
+            mark_failed(context, error)
+            raise
+
+
+def mark_failed(context: RunContext, error: BaseException) -> None:
+    """Never leave a run of a dead driver in a state that says it is alive."""
+    state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+    with context.writing() as tx:
+        current = runs.load_run(tx, context.run_id).state
+        if state in RUN_TRANSITIONS[current]:
+            runs.set_run_state(tx, context.run_id, state, f"The run's driver ended early: {error!r}")
+
+
+def _conduct(context: RunContext) -> State[None]:
+    record = take_up(context, str(flow_run.get_id()))
+    if record.state is RunState.DONE:
+        return Completed(message="It was done before.")
+    futures: dict[str, PrefectFuture[State[None]]] = {}
+    for step, row in zip(context.plan.steps, record.steps, strict=True):
+        if row.state is not StepState.DONE and not context.scope.admits(row.position):
+            continue
+        wait_for = [futures[need] for need in step.step.needs if need in futures]
+        task = _step_task(context, row)
+        futures[row.name] = task.submit(row.position, return_state=False, wait_for=wait_for)
+    for future in futures.values():
+        future.wait()
+    return _end_run(context)
+
+
+def _step_task(context: RunContext, row: StepRecord) -> Task[[int], State[None]]:
     def run_step(position: int) -> State[None]:
-        end = StepRun(context, position).run()
-        get_run_logger().info("%s", end.message)
+        if row.state is StepState.DONE:
+            end = finished_before(context, row)
+        else:
+            end = StepRun(context, position).run()
+        get_run_logger().log(logging.INFO if end.state is StepState.DONE else logging.ERROR, "%s", end.report)
         return _prefect_state(end)
 
-    name = _prefect_name(planned.step.name)
+    name = _prefect_name(row.name)
     return Task(run_step, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
 def _end_run(context: RunContext) -> State[None]:
     """Settle the steps that never began and the run itself, in the ledger, and tell Prefect the same."""
-    stopped = context.stop.is_set()
-    with context.ledger.writing() as tx:
+    with context.writing() as tx:
         record = runs.load_run(tx, context.run_id)
-        unreached = StepState.CANCELLED if stopped else StepState.NOT_RUN
+        unreached = StepState.CANCELLED if context.stop.is_set() else StepState.NOT_RUN
         for step in record.steps:
             if step.state is StepState.PLANNED:
                 runs.set_step_state(tx, context.run_id, step.position, unreached)
-        states = {step.state for step in record.steps}
-        failed = [step for step in record.steps if step.state is StepState.FAILED]
-        if states == {StepState.DONE}:
-            state, message = RunState.DONE, f"{len(record.steps)} of {len(record.steps)} steps done"
-        elif failed:
-            state, message = RunState.FAILED, f"Step {failed[0].name!r} failed: {failed[0].error}"
-        else:
-            state, message = RunState.CANCELLED, "The run was cancelled."
+        state, message = _outcome(record.steps, stopped=context.stop.is_set())
         runs.set_run_state(tx, context.run_id, state, None if state is RunState.DONE else message)
+    context.settled.set()
     made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[state]
     return made(message=message)
+
+
+def _outcome(steps: Sequence[StepRecord], *, stopped: bool) -> tuple[RunState, str]:
+    left = [step for step in steps if step.state is not StepState.DONE]
+    failed = [step for step in left if step.state is StepState.FAILED]
+    if not left:
+        return RunState.DONE, f"{len(steps)} of {len(steps)} steps done"
+    if failed:
+        return RunState.FAILED, f"Step {failed[0].name!r} failed: {failed[0].error}"
+    if stopped:
+        return RunState.CANCELLED, "The run was cancelled."
+    names = ", ".join(repr(step.name) for step in left)
+    return RunState.CANCELLED, f"Ended before steps that were left out on request: {names}."
 
 
 def _prefect_state(end: StepEnd) -> State[None]:

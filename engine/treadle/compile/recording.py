@@ -32,19 +32,23 @@ class Recorder:
         self._written_at = clock()
         self.records: dict[int, UnitRecord] = {}
 
-    def add(self, records: Sequence[UnitRecord]) -> None:
-        """Take the records of a batch, tell the observer, and write if it is time."""
+    def recall(self, records: Sequence[UnitRecord]) -> None:
+        """Take records that the ledger has, and tell the observer."""
         self.records.update((record.index, record) for record in records)
-        self._unwritten.extend(records)
         done = sum(record.state is UnitState.DONE for record in records)
         self._context.observer.units_ended(self._position, done, len(records) - done)
+
+    def add(self, records: Sequence[UnitRecord]) -> None:
+        """Take the records of a batch, tell the observer, and write if it is time."""
+        self.recall(records)
+        self._unwritten.extend(records)
         if self._clock() - self._written_at >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Write what is not in the ledger yet."""
         if self._unwritten:
-            with self._context.ledger.writing() as tx:
+            with self._context.writing() as tx:
                 units.record_units(tx, self._context.run_id, self._position, self._unwritten)
             self._unwritten = []
         self._written_at = self._clock()

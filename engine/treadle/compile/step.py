@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from treadle.compile.context import RunContext
 from treadle.compile.dispatch import Dispatch
+from treadle.compile.failing import causes_text, tails_text
+from treadle.compile.merging import merge_step
 from treadle.compile.recording import Recorder
-from treadle.errors import TreadleError
+from treadle.compile.retrying import Retrying, with_more
+from treadle.errors import LeaseLost, TreadleError
 from treadle.execute.batch import Batch, UnitCall
+from treadle.execute.journal import read_journals
 from treadle.ledger import Transaction, datasets, runs, units
+from treadle.ledger.runs import StepRecord
 from treadle.model.dataset import Item
 from treadle.model.filters import nothing_selected, select
-from treadle.model.merging import Outcome, merge
+from treadle.model.merging import Outcome
 from treadle.model.outputs import parse_init_output, parse_unit_output
+from treadle.model.policy import is_tolerated
 from treadle.model.records import UnitRecord
 from treadle.model.states import StepState, UnitState
-from treadle.model.units import Unit, compute_units, first_units
+from treadle.model.units import Unit, compute_units, first_units, input_urls
 
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """How a step ended: its state, and one line for people."""
+    """How a step ended: its state, one line for people, and the ends of units' errors below it."""
 
     state: StepState
     message: str
+    details: str = ""
+
+    @property
+    def report(self) -> str:
+        """All there is to say."""
+        return "\n".join(filter(None, (self.message, self.details)))
+
+
+def finished_before(context: RunContext, step: StepRecord) -> StepEnd:
+    """Pass over a step that was done before the run was resumed; its units are not even read."""
+    context.observer.step_started(step.position, step.name)
+    context.observer.units_planned(step.position, step.units or 0)
+    context.observer.units_ended(step.position, step.done, step.failed)
+    context.observer.step_ended(step.position, step.state)
+    return StepEnd(step.state, f"done before: {step.done} of {step.units} units")
 
 
 class StepRun:
-    """The execution of one step of a run.
+    """The execution of one step of a run: from its begin, or from where an earlier driver left it.
 
     Args:
         context: The run.
@@ -43,18 +63,24 @@ class StepRun:
         self._position = position
         self._planned = context.plan.steps[position]
         self._recorder = Recorder(context, position)
+        self._retrying = Retrying(self._planned.step.retries)
+        self._known: dict[int, units.PlannedUnit] = {}
+        self._done_before: dict[int, UnitRecord] = {}
 
     def run(self) -> StepEnd:
         """Run the step to its end; the ledger has its state and the merged dataset when this returns.
 
         Raises:
+            LeaseLost: Another process drives the run; nothing was written since.
             Exception: A defect of Treadle; the ledger then calls the step failed.
         """
-        with self._context.ledger.writing() as tx:
+        with self._context.writing() as tx:
             runs.set_step_state(tx, self._context.run_id, self._position, StepState.RUNNING)
         self._context.observer.step_started(self._position, self._planned.step.name)
         try:
             end = self._conduct()
+        except LeaseLost:
+            raise
         except TreadleError as error:
             end = self._fail(str(error))
         except BaseException as error:
@@ -64,20 +90,36 @@ class StepRun:
         return end
 
     def _conduct(self) -> StepEnd:
-        inputs = self._select()
+        self._remember()
         task, step = self._planned.task.task, self._planned.step
-        first = first_units(task, step, inputs, self._context.plan.zarr_dir)
+        first = self._first_units()
+        inputs = input_urls(task, first)
         if not task.type.is_compound:
             self._execute(first, is_init=False)
             return self._merge(inputs, first)
         self._execute(first, is_init=True)
         [init] = [self._recorder.records[unit.index] for unit in first]
         if init.state is not UnitState.DONE:
-            with self._context.ledger.writing() as tx:
+            with self._context.writing() as tx:
                 return self._commit(tx, self._verdict([init]))
         computed = compute_units(step, parse_init_output(init.output).parallelization_list, len(first))
         self._execute(computed, is_init=False)
         return self._merge(inputs, computed)
+
+    def _remember(self) -> None:
+        """Read which units an earlier driver planned, and which of them are done."""
+        with self._context.ledger.reading() as tx:
+            planned = units.load_planned(tx, self._context.run_id, self._position)
+            done = units.load_done(tx, self._context.run_id, self._position)
+        self._known = {known.unit.index: known for known in planned}
+        self._done_before = {record.index: record for record in done}
+
+    def _first_units(self) -> list[Unit]:
+        task = self._planned.task.task
+        if not self._known:
+            return first_units(task, self._planned.step, self._select(), self._context.plan.zarr_dir)
+        known = [known.unit for known in self._known.values()]
+        return known[:1] if task.type.is_compound else known
 
     def _select(self) -> list[Item]:
         task = self._planned.task.task
@@ -93,13 +135,21 @@ class StepRun:
         return selected
 
     def _execute(self, planned: Sequence[Unit], *, is_init: bool) -> None:
+        """Run those of the units that are not done; the recorder has the records of all afterwards."""
         context = self._context
-        with context.ledger.writing() as tx:
-            units.plan_units(tx, context.run_id, self._position, planned)
+        new = [unit for unit in planned if unit.index not in self._known]
+        if new:
+            with context.writing() as tx:
+                units.plan_units(tx, context.run_id, self._position, new)
         context.observer.units_planned(self._position, len(planned))
+        done = [self._done_before[unit.index] for unit in planned if unit.index in self._done_before]
+        self._recorder.recall(done)
         dispatch = Dispatch(
-            [self._call(unit, is_init=is_init) for unit in planned],
+            context.run_id,
+            [self._call(unit, is_init=is_init) for unit in planned if unit.index not in self._done_before],
             pack=self._pack,
+            journaled=self._journaled,
+            retrying=self._retrying,
             cluster=context.cluster,
             stop=context.stop,
         )
@@ -111,14 +161,27 @@ class StepRun:
 
     def _call(self, unit: Unit, *, is_init: bool) -> UnitCall:
         resources = self._planned.resources[unit.part]
-        return UnitCall(
+        known = self._known.get(unit.index)
+        call = UnitCall(
             index=unit.index,
             command=self._planned.task.command(unit.part),
+            function=self._planned.task.function(unit.part),
             args=unit.args,
             is_init=is_init,
             cpus=resources.cpus,
             memory_mb=resources.memory_mb,
+            timeout_seconds=resources.timeout_seconds,
+            attempt=known.next_attempt if known else 1,
         )
+        return with_more(call, known.cause, known.attempt) if known else call
+
+    def _journaled(self, calls: Sequence[UnitCall]) -> Mapping[int, UnitRecord]:
+        attempts = {call.index: call.attempt for call in calls}
+        return {
+            record.index: record
+            for position, record in read_journals(self._context.log_folder)
+            if position == self._position and attempts.get(record.index) == record.attempt
+        }
 
     def _pack(self, calls: tuple[UnitCall, ...]) -> Batch:
         return Batch(
@@ -128,45 +191,42 @@ class StepRun:
             calls=calls,
             log_folder=str(self._context.log_folder),
             environment=self._context.unit_environment,
+            driver=self._context.driver,
         )
 
-    def _merge(self, inputs: Sequence[Item], ended: Sequence[Unit]) -> StepEnd:
+    def _merge(self, inputs: Sequence[str], ended: Sequence[Unit]) -> StepEnd:
         """Merge into the dataset as it now is; one transaction from reading it to the step's state."""
         records = [self._recorder.records[unit.index] for unit in ended]
         outcomes = [
             Outcome(unit, record.state is UnitState.DONE, parse_unit_output(record.output))
             for unit, record in zip(ended, records, strict=True)
         ]
-        plan = self._context.plan
-        with self._context.ledger.writing() as tx:
-            _, dataset = datasets.load_dataset(tx, plan.dataset)
-            merged = merge(
-                dataset.items,
-                task=self._planned.task.task,
-                zarr_dir=plan.zarr_dir,
-                inputs=[item.zarr_url for item in inputs],
-                outcomes=outcomes,
-            )
-            datasets.apply_merge(tx, self._context.dataset_id, merged.changed, merged.removed)
-            return self._commit(tx, self._verdict(records))
+        with self._context.writing() as tx:
+            problem = merge_step(tx, self._context, self._position, inputs, outcomes)
+            end = StepEnd(StepState.FAILED, str(problem)) if problem else self._verdict(records)
+            return self._commit(tx, end)
 
     def _verdict(self, records: Sequence[UnitRecord]) -> StepEnd:
         bad = [record for record in records if record.state is not UnitState.DONE]
         if not bad:
             return StepEnd(StepState.DONE, f"{len(records)} of {len(records)} units done")
-        causes = Counter(str(record.cause) for record in bad)
-        counted = ", ".join(f"{count} {cause}" for cause, count in sorted(causes.items()))
         if self._context.stop.is_set():
             return StepEnd(StepState.CANCELLED, f"cancelled with {len(bad)} of {len(records)} units not done")
+        step = self._planned.step
+        if is_tolerated(step.on_failure, step.failure_threshold, len(records), len(bad)):
+            done = len(records) - len(bad)
+            message = f"{done} of {len(records)} units done, the rest tolerated: {causes_text(bad)}"
+            return StepEnd(StepState.DONE, message, details=tails_text(bad))
         first = next((record.error for record in bad if record.error), None) or "no message"
         return StepEnd(
             StepState.FAILED,
-            f"{len(bad)} of {len(records)} units are not done ({counted}); "
+            f"{len(bad)} of {len(records)} units are not done ({causes_text(bad)}); "
             f"unit {bad[0].index}: {_last_line(first)}",
+            details=tails_text(bad),
         )
 
     def _fail(self, message: str) -> StepEnd:
-        with self._context.ledger.writing() as tx:
+        with self._context.writing() as tx:
             return self._commit(tx, StepEnd(StepState.FAILED, message))
 
     def _commit(self, tx: Transaction, end: StepEnd) -> StepEnd:

@@ -21,7 +21,7 @@ LEASE_SECONDS = 30.0
 
 
 def acquire(tx: Transaction, run_id: int, driver: str, *, is_gone: Callable[[str], bool]) -> None:
-    """Take the lease of a run that nobody drives.
+    """Take the lease of a run that nobody drives; requests to cancel it were meant for who drove it before.
 
     Args:
         tx: A writing transaction.
@@ -35,6 +35,7 @@ def acquire(tx: Transaction, run_id: int, driver: str, *, is_gone: Callable[[str
     """
     check_free(tx, run_id, driver, is_gone=is_gone)
     _lease(tx, run_id, driver)
+    tx.execute(update(runs).where(runs.c.id == run_id).values(cancel_requested_at=None))
 
 
 def check_free(tx: Transaction, run_id: int, driver: str, *, is_gone: Callable[[str], bool]) -> None:
@@ -101,7 +102,7 @@ def request_cancel(tx: Transaction, run_id: int) -> None:
 
 
 def is_cancel_requested(tx: Transaction, run_id: int) -> bool:
-    """Whether somebody asked for the end of the run since it was submitted or resumed."""
+    """Whether somebody asked the run's present driver to end it."""
     return tx.scalar(select(runs.c.cancel_requested_at).where(runs.c.id == run_id)) is not None
 
 

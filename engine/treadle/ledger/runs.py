@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -213,18 +213,26 @@ def set_step_state(
     raise _cannot_follow(f"Step {position} of run {run_id}", present, state)
 
 
-def reopen_run(tx: Transaction, run_id: int) -> None:
-    """Take a run that is not done back to submitted, and its steps that are not done back to planned.
+def reopen_run(
+    tx: Transaction, run_id: int, positions: Collection[int] | None = None, *, with_done: bool = False
+) -> None:
+    """Take a run back to submitted, and its steps that are to be done to planned.
 
     The one way backwards, for whoever holds the run's lease and resumes it.
 
     Args:
         tx: A writing transaction.
-        run_id: The run; unchanged if it is done.
+        run_id: The run.
+        positions: Only these steps; all if None. The others stay as they are.
+        with_done: Also those of them that are done.
     """
-    this_run = update(runs).where(runs.c.id == run_id, runs.c.state != RunState.DONE)
-    tx.execute(this_run.values(state=RunState.SUBMITTED, error=None, ended_at=None, cancel_requested_at=None))
-    its_steps = update(steps).where(steps.c.run_id == run_id, steps.c.state != StepState.DONE)
+    this_run = update(runs).where(runs.c.id == run_id)
+    tx.execute(this_run.values(state=RunState.SUBMITTED, error=None, ended_at=None))
+    its_steps = update(steps).where(steps.c.run_id == run_id)
+    if positions is not None:
+        its_steps = its_steps.where(steps.c.position.in_(positions))
+    if not with_done:
+        its_steps = its_steps.where(steps.c.state != StepState.DONE)
     tx.execute(its_steps.values(state=StepState.PLANNED, error=None, ended_at=None))
 
 

@@ -1,66 +1,91 @@
-"""Drives one run from submitted to its end: compile, call the Prefect flow, settle."""
+"""Drives one run to its end: compile, call the Prefect flow, settle."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from treadle.clusters.port import Cluster
 from treadle.compile.context import RunContext
-from treadle.compile.flow import compile_flow
+from treadle.compile.flow import compile_flow, mark_failed
+from treadle.compile.identity import is_gone, this_driver
 from treadle.compile.observer import Observer
-from treadle.errors import ServerError, StorageFull
-from treadle.ledger import Ledger, runs
+from treadle.compile.scope import EVERYTHING, Scope
+from treadle.errors import AlreadyDriven, LeaseLost, ServerError, StorageFull
+from treadle.execute.journal import remove_journals
+from treadle.ledger import Ledger, leases, runs
 from treadle.ledger.runs import RunRecord
-from treadle.model.states import RUN_TRANSITIONS, RunState
+from treadle.model.states import RunState
 from treadle.runs.interrupts import stop_on_signals
 from treadle.runs.settle import wait_until_prefect_agrees
 from treadle.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 
 def drive(
-    run_id: int, *, ledger: Ledger, settings: Settings, cluster: Cluster, observer: Observer
+    run_id: int,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    cluster: Cluster,
+    observer: Observer,
+    scope: Scope = EVERYTHING,
 ) -> RunRecord:
-    """Run a submitted run to its end, in this process.
+    """Run a submitted run to its end in this process, or resume one that is not done.
 
     Call it in the main thread, with Prefect's address and secret in the environment. Ctrl-C and SIGTERM
     cancel the run: what is done stays done and merged, the rest is recorded as cancelled.
 
     Returns:
-        The run as the ledger has it at the end, whatever its state.
+        The run as the ledger has it at the end, whatever its state; at once if there is nothing to do.
 
     Raises:
+        UnknownName: There is no such run.
+        AlreadyDriven: Another process drives it.
+        LeaseLost: Another process has taken the run over meanwhile.
         ServerError: Prefect's server could not be reached or refused the run.
         StorageFull: The folder of the run's logs could not be made.
     """
-    with ledger.reading() as tx:
+    driver = this_driver()
+    with ledger.writing() as tx:
+        leases.check_free(tx, run_id, driver, is_gone=is_gone)
         record = runs.load_run(tx, run_id)
+    if record.state is RunState.DONE and not scope.with_done:
+        return record
     context = RunContext(
         run_id=run_id,
+        driver=driver,
         plan=record.plan,
         dataset_id=record.dataset_id,
         ledger=ledger,
         cluster=cluster,
         observer=observer,
-        log_folder=_make_log_folder(settings.logs_folder / f"run-{run_id:06d}"),
+        log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
         unit_environment={"FRACTAL_CACHE_DIR": str(settings.home / "fractal" / ".fractal_cache")},
+        scope=scope,
     )
     try:
         with stop_on_signals(context.stop):
             _call_flow(context)
+    except (AlreadyDriven, LeaseLost):
+        raise
     except BaseException as error:
         _mark_failed(context, error)
         raise
     with ledger.reading() as tx:
         record = runs.load_run(tx, run_id)
-    wait_until_prefect_agrees(record)
+    if record.state is RunState.DONE:
+        remove_journals(context.log_folder)
+    wait_until_prefect_agrees(record, scope)
     return record
 
 
 def _call_flow(context: RunContext) -> None:
-    """Call the run's flow; return when the ledger has the run's end.
+    """Call the compiled flow.
 
-    The flow's own errors come out as they are; those of the way to Prefect's server are RuntimeError
-    (unreachable), HTTPError (refused) or PrefectException.
+    A flow that could not begin, or was ended by others, is an error; one that ended as the ledger says is
+    not, whatever Prefect calls it.
     """
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
@@ -69,31 +94,32 @@ def _call_flow(context: RunContext) -> None:
     try:
         state = flow(run=context.run_id, dataset=context.plan.dataset, return_state=True)
     except (PrefectException, HTTPError, RuntimeError) as error:
+        if context.settled.is_set():
+            logger.warning("prefect_not_told run=%d error=%r", context.run_id, error)
+            return
         raise ServerError(
             f"Prefect's server did not take run {context.run_id}: {error}.",
             remedy="Look into server/server.log in Treadle's home folder, then run the workflow again.",
         ) from error
-    with context.ledger.reading() as tx:
-        ended = not RUN_TRANSITIONS[runs.load_run(tx, context.run_id).state]
-    if not ended:
+    if not context.settled.is_set():
         state.result(raise_on_failure=True)
 
 
 def _mark_failed(context: RunContext, error: BaseException) -> None:
-    """Never leave a run of a dead driver in a state that says it is alive."""
-    state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+    """Settle a run whose flow never began; nothing is done where another process has it meanwhile."""
     with context.ledger.writing() as tx:
-        current = runs.load_run(tx, context.run_id).state
-        if state in RUN_TRANSITIONS[current]:
-            runs.set_run_state(tx, context.run_id, state, f"The run's driver ended early: {error!r}")
+        try:
+            leases.acquire(tx, context.run_id, context.driver, is_gone=is_gone)
+        except AlreadyDriven:
+            return
+    mark_failed(context, error)
+    with context.ledger.writing() as tx:
+        leases.release(tx, context.run_id, context.driver)
 
 
 def _make_log_folder(folder: Path) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageFull(
-            f"The folder {folder} for the run's logs cannot be made: {error.strerror}.",
-            remedy="Free space, or set TREADLE_HOME to a folder you may write.",
-        ) from error
+        raise StorageFull(f"The folder {folder} for the run's logs cannot be made: {error}.") from error
     return folder

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from treadle.compile.scope import Scope
 from treadle.ledger.runs import RunRecord
 from treadle.model.states import StepState
 
@@ -17,17 +18,14 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 PREFECT_PAGE = 200
-PREFECT_STATES = {
-    StepState.DONE: "COMPLETED",
-    StepState.FAILED: "FAILED",
-    StepState.CANCELLED: "CANCELLED",
-    StepState.NOT_RUN: "PENDING",
-}
+PREFECT_STATES = {StepState.DONE: "COMPLETED", StepState.FAILED: "FAILED"}
+NOT_DONE = "CANCELLED or PENDING"
+"""Prefect keeps a step pending that never began; the ledger says why it did not."""
 
 logger = logging.getLogger(__name__)
 
 
-def wait_until_prefect_agrees(run: RunRecord) -> bool:
+def wait_until_prefect_agrees(run: RunRecord, scope: Scope) -> bool:
     """Wait until Prefect has stored the end of every step of a run that has ended.
 
     Prefect's clients send the states of task runs as events, which the server stores a moment later; a server
@@ -38,7 +36,8 @@ def wait_until_prefect_agrees(run: RunRecord) -> bool:
     """
     from prefect.client.orchestration import get_client
 
-    expected = Counter(PREFECT_STATES[step.state] for step in run.steps)
+    shown = [step for step in run.steps if step.state is StepState.DONE or scope.admits(step.position)]
+    expected = Counter(PREFECT_STATES.get(step.state, NOT_DONE) for step in shown)
     deadline = time.monotonic() + SETTLE_SECONDS
     with get_client(sync_client=True) as client:
         while _states_in_prefect(client, run) != expected:
@@ -49,6 +48,10 @@ def wait_until_prefect_agrees(run: RunRecord) -> bool:
     return True
 
 
+def _unfinished(state: str) -> str:
+    return NOT_DONE if state in {"CANCELLED", "PENDING"} else state
+
+
 def _states_in_prefect(client: SyncPrefectClient, run: RunRecord) -> Counter[str]:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
@@ -56,5 +59,6 @@ def _states_in_prefect(client: SyncPrefectClient, run: RunRecord) -> Counter[str
     states: Counter[str] = Counter()
     for offset in range(0, len(run.steps), PREFECT_PAGE):
         page = client.read_task_runs(flow_run_filter=this_run, limit=PREFECT_PAGE, offset=offset)
-        states.update(str(task.state_type.value) for task in page if task.state_type)
+        found = [str(task.state_type.value) for task in page if task.state_type]
+        states.update(state if state in PREFECT_STATES.values() else _unfinished(state) for state in found)
     return states
