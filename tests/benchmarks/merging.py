@@ -1,15 +1,12 @@
-"""How long merging takes, by the number of updates; linear is ten times as long for ten times as many.
-
-Run as a script; prints one JSON object per size to standard output.
-"""
+"""Merging by the number of outputs."""
 
 from __future__ import annotations
 
-import json
-import platform
-import statistics
-import sys
 import time
+from collections.abc import Iterator
+
+from tests.benchmarks.readings import Reading, in_turn
+from tests.benchmarks.site import Site
 
 from treadle.model.dataset import Item
 from treadle.model.merging import Outcome, merge
@@ -18,8 +15,6 @@ from treadle.model.task import Part, Task, TaskPart, TaskType
 from treadle.model.units import Unit
 
 FOLDER = "/data/zarr"
-SIZES = (1_000, 10_000, 100_000)
-REPEATS = 3
 TASK = Task(
     package="bench",
     version="1",
@@ -28,6 +23,36 @@ TASK = Task(
     parallel=TaskPart(executable="project.py"),
     output_types={"3D": False},
 )
+
+
+def measure(_: Site, *, quick: bool) -> Iterator[Reading]:
+    """Each unit reports a new item made from its own; the ledger is not part of it."""
+    many = 1_000 if quick else 100_000
+    few = many // 10
+    large, small = in_turn(
+        1 if quick else 5, (many, lambda: seconds_to_merge(many)), (few, lambda: seconds_to_merge(few))
+    )
+    yield Reading(
+        f"merging the outputs of {many:,} units into as many items",
+        f"{few:,} units",
+        large.seconds_per_unit / small.seconds_per_unit,
+        "times the time a unit",
+        "at most",
+        None,
+        {"treadle": large.as_json(), "beside": small.as_json()},
+    )
+
+
+def seconds_to_merge(size: int) -> float:
+    """Return the wall time of merging as many updates into as many items."""
+    items = a_dataset(size)
+    outcomes = outcomes_of(items)
+    inputs = [item.zarr_url for item in items]
+    begin = time.perf_counter()
+    merged = merge(items, task=TASK, zarr_dir=FOLDER, inputs=inputs, outcomes=outcomes)
+    seconds = time.perf_counter() - begin
+    assert len(merged.items) == 2 * size
+    return seconds
 
 
 def a_dataset(size: int) -> list[Item]:
@@ -61,38 +86,3 @@ def outcomes_of(items: list[Item]) -> list[Outcome]:
         )
         for index, item in enumerate(items)
     ]
-
-
-def seconds_to_merge(size: int) -> float:
-    """Return the median wall time of merging as many updates into as many items."""
-    items = a_dataset(size)
-    outcomes = outcomes_of(items)
-    inputs = [item.zarr_url for item in items]
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        merged = merge(items, task=TASK, zarr_dir=FOLDER, inputs=inputs, outcomes=outcomes)
-        times.append(time.perf_counter() - start)
-        if len(merged.items) != 2 * size:
-            raise SystemExit(f"merging {size} updates gave {len(merged.items)} items")
-    return statistics.median(times)
-
-
-def main() -> None:
-    """Print the figures."""
-    smallest = 0.0
-    for size in SIZES:
-        seconds = seconds_to_merge(size)
-        smallest = smallest or seconds
-        figures = {
-            "updates": size,
-            "seconds": round(seconds, 4),
-            "ratio_to_linear": round(seconds / smallest / (size / SIZES[0]), 2),
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-        }
-        sys.stdout.write(json.dumps(figures) + "\n")
-
-
-if __name__ == "__main__":
-    main()

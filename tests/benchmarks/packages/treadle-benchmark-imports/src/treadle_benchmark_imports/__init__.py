@@ -1,0 +1,1 @@
+"""A task that imports numpy and pydantic, as most task packages do, and does nothing."""
