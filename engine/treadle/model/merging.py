@@ -74,7 +74,7 @@ def merge(
         url = report.update.zarr_url
         if url not in after and not is_inside(url, zarr_dir):
             problems.append(f"unit {report.unit} reported {url}, which is not inside {zarr_dir}")
-        after[url] = _updated(report.update, after, task.output_types)
+        after[url] = updated(report.update, after, task.output_types)
     for url, unit in removals.items():
         if after.pop(url, None) is None:
             problems.append(f"unit {unit} removed {url}, which is not in the dataset")
@@ -129,7 +129,14 @@ def _processed(task: Task, inputs: Sequence[str], outcomes: Sequence[Outcome]) -
 _NOTHING = Item(zarr_url="/")
 
 
-def _updated(update: ItemUpdate, items: Mapping[str, Item], output_types: Mapping[str, bool]) -> Item:
+def updated(update: ItemUpdate, items: Mapping[str, Item], output_types: Mapping[str, bool]) -> Item:
+    """Return the item that an update makes of those there are.
+
+    Args:
+        update: The update.
+        items: The items so far, by URL.
+        output_types: Types that the task gives all that it reports.
+    """
     current = items.get(update.zarr_url)
     if current is not None and update.origin in {None, update.zarr_url}:
         base, origin = current, current.origin
