@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from treadle.testing.cluster import wait_until
 
 pytestmark = pytest.mark.integration
 MakeBatch = Callable[..., Batch]
+Package = Any
 
 # Leaves three process ids in the file `pids`: its own, a child's, and that of a child which has left the
 # process group and the session and has lost its parent.
@@ -73,11 +75,14 @@ def run_aside(batch: Batch) -> tuple[threading.Thread, list[UnitRecord]]:
     return thread, records
 
 
-def test_a_worker_killed_without_warning_takes_its_units_and_all_their_children(tmp_path: Path) -> None:
-    script = tmp_path / "family.py"
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_worker_killed_without_warning_takes_its_units_and_all_their_children(
+    package: Package, tmp_path: Path, *, forked: bool
+) -> None:
+    script = (package.folder if forked else tmp_path) / "family.py"
     script.write_text(FAMILY)
     worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, sys.executable, str(script), str(tmp_path / "pids"), str(tmp_path)],
+        [sys.executable, "-c", WORKER, package.python, str(script), str(tmp_path / "pids"), str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -85,6 +90,9 @@ def test_a_worker_killed_without_warning_takes_its_units_and_all_their_children(
     launcher, scratch = worker.stdout.readline().split()
     processes = [psutil.Process(int(launcher)), *family(tmp_path / "pids")]
     assert all(map(_runs, processes))
+    parent = processes[1].parent()
+    assert parent is not None
+    assert ("zygote" in parent.cmdline()) == forked
     worker.send_signal(signal.SIGKILL)
     worker.communicate(timeout=30)  # standard output ends when the launcher, the last of all, is gone
     assert not any(map(_runs, processes[1:]))
@@ -113,6 +121,44 @@ def test_a_killed_launcher_loses_its_units_and_is_replaced(make_batch: MakeBatch
     [record] = run_batch(make_batch("print('again')"))
     assert record.state is UnitState.DONE
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("victim", ["zygote", "keeper", "launcher"])
+def test_whichever_process_is_killed_no_unit_is_left_and_each_has_a_record(
+    package: Package, tmp_path: Path, victim: str
+) -> None:
+    """A forked unit runs again as a fresh process if only what it was forked from has died."""
+    script = FAMILY.replace("time.sleep(600)", "time.sleep(0 if os.path.exists(args['again']) else 600)")
+    args = {"pids": str(tmp_path / "pids"), "stay": True, "again": str(tmp_path / "again")}
+    thread, records = run_aside(package.batch(tmp_path / "logs", script, args))
+    processes = family(tmp_path / "pids")
+    launcher = psutil.Process(shared_pool().launcher.pid)
+    keeper = processes[0].parent()
+    assert keeper is not None
+    zygote = keeper.parent()
+    assert zygote is not None
+    assert zygote.parent() == launcher
+    (tmp_path / "again").touch()
+    {"zygote": zygote, "keeper": keeper, "launcher": launcher}[victim].kill()
+    thread.join(30)
+    expected = Cause.WORKER_LOST if victim == "launcher" else None
+    assert [record.cause for record in records] == [expected]
+    assert_gone([*processes, keeper])
+    [record] = run_batch(package.batch(tmp_path / "logs", "print('again')"))
+    assert record.state is UnitState.DONE
+
+
+def test_closing_leaves_neither_processes_nor_files(package: Package, tmp_path: Path) -> None:
+    run_batch(package.batch(tmp_path / "logs", "print('hello')"))
+    launcher = psutil.Process(shared_pool().launcher.pid)
+    processes = launcher.children(recursive=True)
+    assert len(processes) == 2, "a zygote and its keeper"
+    scratch = shared_pool().launcher.scratch
+    descriptors = psutil.Process().num_fds()
+    close_shared_pool()
+    assert not any(map(_runs, [launcher, *processes]))
+    assert not scratch.exists()
+    assert psutil.Process().num_fds() < descriptors
 
 
 def test_units_are_asked_to_end_before_they_are_killed(make_batch: MakeBatch, tmp_path: Path) -> None:

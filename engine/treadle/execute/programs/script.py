@@ -91,16 +91,17 @@ def _finalise(main: types.ModuleType, status: int, at_end: Callable[[], None]) -
     main.__dict__.clear()
     gc.collect()
     for file in [held for held in gc.get_objects() if issubclass(type(held), _io._IOBase)]:
-        _flush(file)
-    flushed += [_flush(sys.stdout), _flush(sys.stderr)]
+        with contextlib.suppress(Exception):  # nor does a file's destructor say anything
+            file.flush()
     return status if all(flushed) else FLUSH_FAILED
 
 
 def _quietly(function: Callable[[], object]) -> None:
     try:
         function()
-    except BaseException:  # noqa: BLE001 - the interpreter prints it and goes on
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 - the interpreter prints it and goes on
+        trace = error.__traceback__.tb_next if error.__traceback__ else None  # without this frame
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
 
 
 def _flush(file: Any) -> bool:
