@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from treadle.api.environment import UI_PATH
 from treadle.cli.output import print_line, print_table
-from treadle.ledger import runs, units
+from treadle.compile.identity import is_gone
+from treadle.ledger import leases, runs, units
 from treadle.model.states import StepState, UnitState
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def load_run(session: Session, run_id: int) -> RunRecord:
     """
     with session.ledger.reading() as tx:
         return runs.load_run(tx, run_id)
+
+
+def driver_of(session: Session, run: RunRecord) -> str | None:
+    """Return the process that drives a run; None if none does."""
+    with session.ledger.reading() as tx:
+        return leases.holder_of(tx, run.id, is_gone=is_gone)
 
 
 def seconds_of(record: RunSummary | StepRecord) -> float | None:

@@ -35,6 +35,7 @@ def runs(
 def show(run: RunNumber, as_json: AsJson = False) -> None:
     """Show a run: its steps, why it failed, where its logs are."""
     from treadle.cli.described import (
+        driver_of,
         failure_text,
         load_failures,
         load_run,
@@ -44,14 +45,17 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     )
     from treadle.cli.output import print_json, print_line
     from treadle.cli.session import open_session
+    from treadle.model.states import RunState
 
     with open_session() as session:
         record = load_run(session, run)
         failures = load_failures(session, record)
+        driver = driver_of(session, record)
     folder = session.settings.run_logs_folder(run)
     page = prefect_page(record, session.settings)
     if as_json:
-        print_json({**run_document(record, failures), "logs_folder": folder, "prefect_page": page or None})
+        places = {"logs_folder": folder, "prefect_page": page or None, "driver": driver}
+        print_json({**run_document(record, failures), **places})
         return
     print_line(f"Run {record.id} of {record.workflow!r} on dataset {record.dataset!r}: {record.state}")
     submitted = f"{record.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
@@ -60,6 +64,8 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     print_steps(record)
     if record.error or failures:
         print_line(failure_text(record, failures))
+    if driver is None and record.state is RunState.RUNNING:
+        print_line(f"The process that drove it is gone: go on with treadle resume {run}")
     print_line(f"Logs:    treadle logs {run} (in {folder})")
     if page:
         print_line(f"Prefect: {page} (while `treadle up` runs; open its URL first)")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect import Flow, Task, get_run_logger
@@ -18,14 +17,14 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from treadle.compile.context import RunContext
+from treadle.compile.settling import mark_failed, settle
 from treadle.compile.step import StepEnd, StepRun, finished_before
 from treadle.compile.supervision import supervised
 from treadle.compile.taking_up import take_up
 from treadle.errors import LeaseLost
-from treadle.ledger import runs
 from treadle.ledger.runs import StepRecord
 from treadle.model.plan import Plan
-from treadle.model.states import RUN_TRANSITIONS, RunState, StepState
+from treadle.model.states import RunState, StepState
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -89,15 +88,6 @@ def conduct(context: RunContext) -> State[None]:
             raise
 
 
-def mark_failed(context: RunContext, error: BaseException) -> None:
-    """Never leave a run of a dead driver in a state that says it is alive."""
-    state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
-    with context.writing() as tx:
-        current = runs.load_run(tx, context.run_id).state
-        if state in RUN_TRANSITIONS[current]:
-            runs.set_run_state(tx, context.run_id, state, f"The run's driver ended early: {error!r}")
-
-
 def _conduct(context: RunContext) -> State[None]:
     record = take_up(context, str(flow_run.get_id()))
     if record.state is RunState.DONE:
@@ -111,7 +101,9 @@ def _conduct(context: RunContext) -> State[None]:
         futures[row.name] = task.submit(row.position, return_state=False, wait_for=wait_for)
     for future in futures.values():
         future.wait()
-    return _end_run(context)
+    end = settle(context)
+    made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[end.state]
+    return made(message=end.message)
 
 
 def _step_task(context: RunContext, row: StepRecord) -> Task[[int], State[None]]:
@@ -125,34 +117,6 @@ def _step_task(context: RunContext, row: StepRecord) -> Task[[int], State[None]]
 
     name = _prefect_name(row.name)
     return Task(run_step, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
-
-
-def _end_run(context: RunContext) -> State[None]:
-    """Settle the steps that never began and the run itself, in the ledger, and tell Prefect the same."""
-    with context.writing() as tx:
-        record = runs.load_run(tx, context.run_id)
-        unreached = StepState.CANCELLED if context.stop.is_set() else StepState.NOT_RUN
-        for step in record.steps:
-            if step.state is StepState.PLANNED:
-                runs.set_step_state(tx, context.run_id, step.position, unreached)
-        state, message = _outcome(record.steps, stopped=context.stop.is_set())
-        runs.set_run_state(tx, context.run_id, state, None if state is RunState.DONE else message)
-    context.settled.set()
-    made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[state]
-    return made(message=message)
-
-
-def _outcome(steps: Sequence[StepRecord], *, stopped: bool) -> tuple[RunState, str]:
-    left = [step for step in steps if step.state is not StepState.DONE]
-    failed = [step for step in left if step.state is StepState.FAILED]
-    if not left:
-        return RunState.DONE, f"{len(steps)} of {len(steps)} steps done"
-    if failed:
-        return RunState.FAILED, f"Step {failed[0].name!r} failed: {failed[0].error}"
-    if stopped:
-        return RunState.CANCELLED, "The run was cancelled."
-    names = ", ".join(repr(step.name) for step in left)
-    return RunState.CANCELLED, f"Ended before steps that were left out on request: {names}."
 
 
 def _prefect_state(end: StepEnd) -> State[None]:

@@ -56,7 +56,7 @@ def _keep_lease(context: RunContext, ended: threading.Event) -> None:
     while not ended.wait(LEDGER_SECONDS):
         try:
             with context.ledger.reading() as tx:
-                leases.confirm(tx, context.run_id, context.driver)
+                leases.confirm(tx, context.run_id, context.driver, lock=False)
                 if leases.is_cancel_requested(tx, context.run_id):
                     context.stop.set()
             if time.monotonic() - renewed >= RENEW_SECONDS:

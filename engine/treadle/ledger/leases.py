@@ -33,6 +33,7 @@ def acquire(tx: Transaction, run_id: int, driver: str, *, is_gone: Callable[[str
         UnknownName: There is no such run.
         AlreadyDriven: Another driver's lease is valid.
     """
+    _row(tx, run_id, lock=True)
     check_free(tx, run_id, driver, is_gone=is_gone)
     _lease(tx, run_id, driver)
     tx.execute(update(runs).where(runs.c.id == run_id).values(cancel_requested_at=None))
@@ -59,14 +60,20 @@ def holder_of(tx: Transaction, run_id: int, *, is_gone: Callable[[str], bool]) -
     return driver if valid else None
 
 
-def confirm(tx: Transaction, run_id: int, driver: str) -> None:
+def confirm(tx: Transaction, run_id: int, driver: str, *, lock: bool = True) -> None:
     """Do nothing if the lease is the driver's.
+
+    Args:
+        tx: A transaction, a writing one with `lock`.
+        run_id: The run.
+        driver: Name of the driver.
+        lock: Let nobody take the lease before the transaction ends.
 
     Raises:
         UnknownName: There is no such run.
         LeaseLost: It is another's.
     """
-    holder, _ = _row(tx, run_id)
+    holder, _ = _row(tx, run_id, lock=lock)
     if holder != driver:
         raise LeaseLost(
             f"Run {run_id} is no longer driven by this process but by {holder or 'nobody'}.",
@@ -111,9 +118,9 @@ def _lease(tx: Transaction, run_id: int, driver: str) -> None:
     tx.execute(update(runs).where(runs.c.id == run_id).values(driver=driver, lease_until=until))
 
 
-def _row(tx: Transaction, run_id: int) -> Row[str | None, datetime | None]:
-    query = select(runs.c.driver, runs.c.lease_until).where(runs.c.id == run_id).with_for_update()
-    row = tx.execute(query).one_or_none()
+def _row(tx: Transaction, run_id: int, *, lock: bool = False) -> Row[str | None, datetime | None]:
+    query = select(runs.c.driver, runs.c.lease_until).where(runs.c.id == run_id)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise unknown_run(tx, run_id)
     return row

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from treadle.clusters.port import Cluster
 from treadle.compile.context import RunContext
-from treadle.compile.flow import compile_flow, mark_failed
+from treadle.compile.flow import compile_flow
 from treadle.compile.identity import is_gone, this_driver
 from treadle.compile.observer import Observer
 from treadle.compile.scope import EVERYTHING, Scope
+from treadle.compile.settling import mark_failed
 from treadle.errors import AlreadyDriven, LeaseLost, ServerError, StorageFull
 from treadle.execute.journal import remove_journals
 from treadle.ledger import Ledger, leases, runs
