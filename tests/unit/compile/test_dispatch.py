@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from treadle.compile.dispatch import BATCHES_PER_SLOT, Dispatch
+from treadle.compile.retrying import Retrying
 from treadle.errors import WorkerLost
 from treadle.execute.batch import Batch, UnitCall
 from treadle.execute.records import ended_without_result
+from treadle.execute.running import cancel_run
+from treadle.model.policy import Retries
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
 
@@ -22,11 +27,21 @@ class HeldCluster:
 
     def __init__(self) -> None:
         self.sent: list[tuple[Batch, Future[Any]]] = []
+        self.told: list[int] = []
 
     def submit(self, _function: object, payload: Batch) -> Future[Any]:
         future: Future[Any] = Future()
         self.sent.append((payload, future))
         return future
+
+    def broadcast(self, function: object, payload: int) -> None:
+        assert function is cancel_run
+        self.told.append(payload)
+        for batch, future in self.sent:
+            if future.running():
+                future.set_result(
+                    [ended_without_result(call.index, Cause.CANCELLED, "killed") for call in batch.calls]
+                )
 
     def end(self, position: int, outcome: Exception | None = None) -> None:
         batch, future = self.sent[position]
@@ -40,11 +55,21 @@ def ended(index: int) -> UnitRecord:
     return ended_without_result(index, Cause.FAILED, "an end like any other")
 
 
-def dispatch(cluster: HeldCluster, count: int, stop: threading.Event | None = None) -> Dispatch:
+def dispatch(
+    cluster: HeldCluster,
+    count: int,
+    stop: threading.Event | None = None,
+    journaled: Callable[[Sequence[UnitCall]], Mapping[int, UnitRecord]] = lambda _: {},
+) -> Dispatch:
     calls = [UnitCall(index=index, command=("task",), args={}) for index in range(count)]
     return Dispatch(
+        1,
         calls,
-        pack=lambda chosen: Batch(run_id=1, step="step", calls=chosen, log_folder="", environment={}),
+        pack=lambda chosen: Batch(
+            run_id=1, position=0, step="step", calls=chosen, log_folder="", environment={}
+        ),
+        journaled=journaled,
+        retrying=Retrying(Retries()),
         cluster=cluster,  # type: ignore[arg-type]  # the part of a cluster that a dispatch uses
         stop=stop or threading.Event(),
     )
@@ -64,33 +89,93 @@ def test_no_more_batches_are_under_way_than_two_a_slot() -> None:
     assert len(cluster.sent) == cluster_full + 1
 
 
-def test_every_unit_gets_exactly_one_record_whatever_becomes_of_its_batch() -> None:
+def lose(cluster: HeldCluster, position: int) -> None:
+    cluster.end(position, WorkerLost("The worker died."))
+
+
+def sent_units(cluster: HeldCluster, begin: int) -> list[list[int]]:
+    return [[call.index for call in batch.calls] for batch, _ in cluster.sent[begin:]]
+
+
+def test_of_a_lost_batch_the_journal_keeps_the_ended_and_only_the_running_unit_is_suspected() -> None:
     cluster = HeldCluster()
-    outcomes = [None, WorkerLost("The worker died.")]
-    seen: list[UnitRecord] = []
-    records = dispatch(cluster, 12).records()
-    threading.Timer(0.05, lambda: cluster.end(0)).start()
-    for position, batch in enumerate(records, start=1):
-        seen += batch
-        if position < len(cluster.sent):
-            cluster.end(position, outcomes[position % 2])
+    cluster.slots = 1
+    saved = {0: ended(0)}
+    dispatched = dispatch(cluster, 3, journaled=lambda calls: {i: r for i, r in saved.items() if calls})
+    dispatched._sizer.measured(1e-3)
+    dispatched._sizer.next_size = lambda remaining: remaining  # type: ignore[method-assign]
+    records = dispatched.records()
+    threading.Timer(0.05, lambda: lose(cluster, 0)).start()
 
-    assert sorted(record.index for record in seen) == list(range(12))
-    lost = [record for record in seen if record.cause is Cause.WORKER_LOST]
-    assert lost
-    assert all("died" in str(record.error) for record in lost)
+    assert [record.index for record in next(records)] == [0]
+    threading.Timer(0.05, lambda: cluster.end(1)).start()
+    seen = next(records)
+
+    assert sent_units(cluster, 0)[0] == [0, 1, 2]
+    assert sorted(unit for batch in sent_units(cluster, 1) for unit in batch) == [1, 2]
+    assert {record.cause for record in seen} == {Cause.FAILED}
 
 
-def test_a_stopped_dispatch_takes_back_what_waits_and_calls_it_cancelled() -> None:
+def test_a_unit_under_which_two_workers_died_runs_alone_and_a_third_time_is_its_end() -> None:
+    cluster = HeldCluster()
+    deadly, ran_together = 0, []
+    all_ended = threading.Event()
+
+    def work() -> None:
+        """End what runs at the same time together: unit 0 kills its worker and all that run beside it."""
+        while not all_ended.wait(0.05):
+            present = [n for n, (_, future) in enumerate(cluster.sent) if not future.done()]
+            units = sorted(call.index for n in present for call in cluster.sent[n][0].calls)
+            if units:
+                ran_together.append(units)
+            for n in present:
+                cluster.end(n, WorkerLost("The worker died.") if deadly in units else None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    seen = {record.index: record for batch in dispatch(cluster, 2).records() for record in batch}
+    all_ended.set()
+    thread.join()
+
+    assert seen[0].cause is Cause.WORKER_LOST
+    assert seen[1].cause is Cause.FAILED  # it came to an end of its own
+    assert ran_together == [[0, 1], [0, 1], [0], [1]]
+
+
+def test_a_stopped_dispatch_takes_back_what_waits_and_has_the_rest_killed() -> None:
     cluster = HeldCluster()
     stop = threading.Event()
     records = dispatch(cluster, 20, stop).records()
     threading.Timer(0.05, lambda: cluster.end(0)).start()
     first = next(records)
+    running = cluster.sent[1][1]
+    running.set_running_or_notify_cancel()
     stop.set()
 
-    [rest] = list(records)
+    rest = [record for batch in records for record in batch]
 
+    assert cluster.told == [1]
     assert {record.state for record in rest} == {UnitState.CANCELLED}
     assert sorted(record.index for record in [*first, *rest]) == list(range(20))
-    assert all(future.cancelled() for _, future in cluster.sent[1:])
+    assert [record.error for record in rest].count("killed") == len(cluster.sent[1][0].calls)
+    assert all(future.cancelled() for _, future in cluster.sent[2:])
+
+
+def test_a_batch_that_does_not_end_when_it_is_told_to_is_waited_for_a_while_only() -> None:
+    cluster = HeldCluster()
+    cluster.slots = 1
+    stop = threading.Event()
+    now = itertools.count(0, 0.4)
+    dispatched = dispatch(cluster, 2, stop)
+    dispatched._clock = lambda: float(next(now))
+    cluster.broadcast = lambda _function, payload: cluster.told.append(payload)  # type: ignore[method-assign]
+    records = dispatched.records()
+    threading.Timer(0.05, lambda: cluster.end(0)).start()
+    next(records)
+    cluster.sent[1][1].set_running_or_notify_cancel()
+    stop.set()
+
+    [rest] = [batch for batch in records if batch]
+
+    assert len(cluster.told) > 1
+    assert [record.cause for record in rest] == [Cause.CANCELLED]
