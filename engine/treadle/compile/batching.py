@@ -2,12 +2,14 @@
 
 Source: Polychronopoulos and Kuck, "Guided self-scheduling", IEEE Transactions on Computers, 1987. Tiny units
 share the cost of one message; long ones travel alone; the batches shrink towards the end of a step, so that
-all slots end together.
+all slots end together, but not below what a message to a worker and back costs.
 """
 
 from __future__ import annotations
 
 SECONDS_PER_BATCH = 1.0
+SECONDS_AT_LEAST = 0.03
+SECONDS_BESIDE = 1e-4
 WEIGHT_OF_LATEST = 0.3
 
 
@@ -23,7 +25,8 @@ class BatchSizer:
         self._seconds: float | None = None
 
     def measured(self, seconds: float) -> None:
-        """Learn how long one unit took."""
+        """Learn how long one unit took; its journal and its record cost a little beside."""
+        seconds = max(seconds, SECONDS_BESIDE)
         known = self._seconds
         self._seconds = seconds if known is None else known + WEIGHT_OF_LATEST * (seconds - known)
 
@@ -31,6 +34,7 @@ class BatchSizer:
         """Return how many of the `remaining` units to send next; at least 1."""
         if self._seconds is None:
             return 1
-        by_time = int(SECONDS_PER_BATCH / max(self._seconds, 1e-6))
+        by_time = int(SECONDS_PER_BATCH / self._seconds)
         by_share = -(-remaining // (2 * self._slots))
-        return max(1, min(by_time, by_share))
+        at_least = min(int(SECONDS_AT_LEAST / self._seconds), remaining)
+        return max(1, at_least, min(by_time, by_share))

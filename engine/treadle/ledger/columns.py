@@ -14,6 +14,7 @@ E = TypeVar("E", bound=StrEnum)
 J = TypeVar("J")
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 def now() -> datetime:
@@ -58,7 +59,7 @@ class Json(TypeDecorator[J]):
 
     def process_result_value(self, value: str | None, _: Dialect) -> J | None:
         """Read what was written."""
-        return None if value is None else json.loads(value)
+        return None if value is None else _decode(value)[0]
 
 
 class ProgramText(TypeDecorator[str]):

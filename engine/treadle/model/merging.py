@@ -64,10 +64,13 @@ def merge(
     Raises:
         MergeFailed: Names every contradiction with its unit and URL; the dataset is to stay as it was.
     """
+    before = {item.zarr_url: item for item in items}
     reports, removals = _gather(task, outcomes)
     if not reports and not removals:
-        reports = [_Report(-1, ItemUpdate(zarr_url=url)) for url in _processed(task, inputs, outcomes)]
-    before = {item.zarr_url: item for item in items}
+        processed = _processed(task, inputs, outcomes)
+        if not task.output_types and before.keys() >= set(processed):
+            return Merged(tuple(items), (), ())
+        reports = [_Report(-1, ItemUpdate.model_construct(zarr_url=url)) for url in processed]
     after = dict(before)
     problems = []
     for report in reports:

@@ -63,7 +63,7 @@ _Output = TypeVar("_Output", UnitOutput, InitOutput)
 
 def _parse(kind: type[_Output], value: object) -> _Output:
     if value is None:
-        return kind()
+        return kind.model_construct()
     if not isinstance(value, dict):
         raise OutputInvalid(f"A unit must return an object or null, found {found(value)}.")
     try:
