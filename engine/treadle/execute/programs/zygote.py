@@ -12,6 +12,7 @@ name it would register, count or announce things twice, which a fresh process do
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -36,8 +37,9 @@ NEVER = frozenset(
     {"cudf", "cupy", "jax", "jaxlib", "mpi4py", "pycuda", "pyopencl", "ray", "rmm", "tensorflow"}
 )
 
-# Native threads whose library takes care of forks itself.
-SAFE_THREADS = frozenset({"jemalloc_bg_thd"})
+# Native threads, by the 15 characters the kernel keeps, that a forked child can do without: jemalloc takes care
+# of forks itself; Polars' tidies up spilled data, and its pools of workers start when they are first used.
+SAFE_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 
 
 class Zygote:
@@ -82,6 +84,7 @@ class Zygote:
             with self._randomness.watched():
                 for name in [*source.imports, *modules]:
                     self._import(name, source)
+                _fill_caches()
             refused = self._objection_to(source)
             if refused is None:
                 refused = self._obstacle()
@@ -226,6 +229,18 @@ def _installed_folders() -> tuple[str, ...]:
     site = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     folders = [os.path.dirname(os.__file__), *site]
     return tuple({folder + os.sep for path in folders for folder in (path, os.path.realpath(path))})
+
+
+def _fill_caches() -> None:
+    """Let libraries do early what each process does once, at their first use, and takes milliseconds.
+
+    Pydantic looks through the metadata of all installed packages for plugins; argparse compiles patterns.
+    """
+    with contextlib.suppress(Exception):
+        if "pydantic" in sys.modules:
+            sys.modules["pydantic"].create_model("Model", field=(int, 0))
+        if "argparse" in sys.modules:
+            sys.modules["argparse"].ArgumentParser().add_argument("--option")
 
 
 def _is_harmless(target: str) -> bool:
