@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from operator import attrgetter
 
 from pydantic import JsonValue
 from sqlalchemy import bindparam, func, insert, literal, select, update
@@ -21,8 +23,8 @@ from treadle.model.states import Cause, UnitState
 from treadle.model.task import Part
 from treadle.model.units import Unit
 
-_QUERY_SIZE = 500
-"""Indexes asked for in one query; below every database's limit of parameters."""
+_WIDEST_GAP = 100
+"""Rows that cost as much to read in vain as another query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ _RESULT = (
     units.c.log_length,
     units.c.attempt,
 )
+_RESULT_NAMES = tuple(column.name for column in _RESULT)
+_result_values = attrgetter(*_RESULT_NAMES)
 _IDENTITY = (units.c.position, units.c.index, units.c.part, units.c.zarr_url)
 _NOT_ASKED_FOR = literal(None)
 
@@ -282,16 +286,27 @@ def _lock_step(tx: Transaction, run_id: int, position: int) -> None:
 def _attempts(
     tx: Transaction, run_id: int, position: int, indexes: Sequence[int]
 ) -> dict[int, tuple[UnitState, int]]:
+    """State and attempt of these units, and of some that lie between them."""
     query = select(units.c.index, units.c.state, units.c.attempt).where(
-        *_is_unit(run_id, position), units.c.index.in_(bindparam("indexes", expanding=True))
+        *_is_unit(run_id, position), units.c.index.between(bindparam("first"), bindparam("last"))
     )
     known = {}
-    for start in range(0, len(indexes), _QUERY_SIZE):
-        for index, state, attempt in tx.execute(query, {"indexes": indexes[start : start + _QUERY_SIZE]}):
+    for first, last in _ranges(indexes):
+        for index, state, attempt in tx.execute(query, {"first": first, "last": last}):
             known[index] = (state, attempt)
     return known
 
 
+def _ranges(indexes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Cover the indexes with ranges: units that ended together were planned side by side, as a rule."""
+    if not indexes:
+        return
+    ordered = sorted(indexes)
+    wide = [place for place, (one, next_) in enumerate(pairwise(ordered), 1) if next_ - one > _WIDEST_GAP]
+    for start, end in pairwise([0, *wide, len(ordered)]):
+        yield ordered[start], ordered[end - 1]
+
+
 def _row(record: UnitRecord) -> dict[str, JsonValue | datetime]:
-    result = {column.name: getattr(record, column.name) for column in _RESULT}
-    return {**result, "output": record.output, "unit": record.index}
+    row = dict(zip(_RESULT_NAMES, _result_values(record), strict=True))
+    return {**row, "output": record.output, "unit": record.index}

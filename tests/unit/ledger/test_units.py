@@ -163,6 +163,22 @@ def test_counters_agree_with_the_units_whatever_is_recorded(
     assert counters(ledger, run_id) == (4, states.count(UnitState.DONE), states.count(UnitState.FAILED))
 
 
+@pytest.mark.parametrize("chosen", [[], [7], [399, 0, 5, 4], list(range(0, 400, 150)), [0, 399]])
+def test_any_of_many_units_can_end_together(ledger: Ledger, run_id: int, chosen: list[int]) -> None:
+    plan(ledger, run_id, *range(400))
+    record(ledger, run_id, *(ended(index) for index in chosen))
+    done = {entry.index for entry in entries(ledger, run_id) if entry.state is UnitState.DONE}
+    assert done == set(chosen)
+    assert counters(ledger, run_id) == (400, len(chosen), 0)
+
+
+def test_a_unit_between_others_that_was_never_planned_cannot_end(ledger: Ledger, run_id: int) -> None:
+    plan(ledger, run_id, 0, 2)
+    with pytest.raises(LedgerError, match=r"Unit 1 .* never planned"):
+        record(ledger, run_id, ended(0), ended(1), ended(2))
+    assert counters(ledger, run_id) == (2, 0, 0)
+
+
 def test_a_unit_that_was_never_planned_cannot_end(ledger: Ledger, run_id: int) -> None:
     plan(ledger, run_id, 0)
     with pytest.raises(LedgerError, match=f"Unit 5 of step 0 of run {run_id} was never planned"):
