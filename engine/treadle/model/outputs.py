@@ -46,7 +46,7 @@ def parse_unit_output(value: object) -> UnitOutput:
     Raises:
         OutputInvalid: Names every problem with its place.
     """
-    return _parse(UnitOutput, value)
+    return _NOTHING_SAID if value is None else _parse(UnitOutput, value)
 
 
 def parse_init_output(value: object) -> InitOutput:
@@ -58,12 +58,13 @@ def parse_init_output(value: object) -> InitOutput:
     return _parse(InitOutput, value)
 
 
+_NOTHING_SAID = UnitOutput()
 _Output = TypeVar("_Output", UnitOutput, InitOutput)
 
 
 def _parse(kind: type[_Output], value: object) -> _Output:
     if value is None:
-        return kind.model_construct()
+        return kind()
     if not isinstance(value, dict):
         raise OutputInvalid(f"A unit must return an object or null, found {found(value)}.")
     try:
