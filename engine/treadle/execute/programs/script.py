@@ -12,20 +12,22 @@ import types
 from importlib.machinery import SourceFileLoader
 from typing import Any, Callable, NoReturn
 
+from .source import Source
+
 INTERRUPTED = -int(signal.SIGINT)
 FLUSH_FAILED = 120
 
 
-def run_script(words: list[str], code: types.CodeType, at_end: Callable[[], None]) -> NoReturn:
+def run_script(words: list[str], source: Source, at_end: Callable[[], None]) -> NoReturn:
     """Be the process of a command.
 
     Args:
         words: The command: interpreter, file, arguments.
-        code: What the file compiles to.
+        source: The file.
         at_end: Called when all of the file's own code has run but destructors.
     """
-    main = _new_main(words)
-    status = _execute(code, main.__dict__)
+    main = _new_main(words, source.folder)
+    status = _execute(source.code, main.__dict__)
     status = _finalise(main, status, at_end)
     if status == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -33,13 +35,13 @@ def run_script(words: list[str], code: types.CodeType, at_end: Callable[[], None
     os._exit(status & 0xFF)
 
 
-def _new_main(words: list[str]) -> types.ModuleType:
+def _new_main(words: list[str], folder: str) -> types.ModuleType:
     file = words[1]
     sys.argv = words[1:]
     if sys.version_info >= (3, 10):
         sys.orig_argv = list(words)
     if not getattr(sys.flags, "safe_path", False):
-        sys.path.insert(0, os.path.dirname(os.path.realpath(file)))
+        sys.path.insert(0, folder)
     main = types.ModuleType("__main__")
     main.__dict__.update(
         __file__=file,

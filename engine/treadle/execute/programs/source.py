@@ -31,8 +31,8 @@ class Source:
             text = stream.read()
         tree = ast.parse(text, file)
         self.code: types.CodeType = compile(text, file, "exec", dont_inherit=True)
-        folder = os.path.dirname(os.path.realpath(file))
-        self._beside = {name.partition(".")[0] for name in os.listdir(folder)} - _NO_MODULES
+        self.folder = os.path.dirname(os.path.realpath(file))
+        self._beside = {name.partition(".")[0] for name in os.listdir(self.folder)} - _NO_MODULES
         self.imports = list(dict.fromkeys(_imports(tree.body)))
         self.sets_up_imports = any(map(_changes_imports, ast.walk(tree)))
 

@@ -37,8 +37,8 @@ NEVER = frozenset(
     {"cudf", "cupy", "jax", "jaxlib", "mpi4py", "pycuda", "pyopencl", "ray", "rmm", "tensorflow"}
 )
 
-# Native threads, by the 15 characters the kernel keeps, that a forked child can do without: jemalloc takes care
-# of forks itself; Polars' tidies up spilled data, and its pools of workers start when they are first used.
+# Native threads, by the 15 characters the kernel keeps, that a forked child can do without: jemalloc takes
+# care of forks itself; Polars' tidies up spilled data, and its pools of workers start when they are first used.
 SAFE_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 
 
@@ -53,6 +53,8 @@ class Zygote:
         self._control = control
         self._sources: dict[str, Source] = {}
         self._tried: set[str] = set()
+        self._known: frozenset[str] = frozenset()
+        self._variables: dict[str, str] = {}
         self._randomness = Randomness()
         self._installed = _installed_folders()
         self._descriptors = self._open_descriptors()
@@ -196,6 +198,8 @@ class Zygote:
             kernel.die_with_parent(zygote, signal.SIGTERM)
             kernel.adopt_orphans()
             self._control.close()
+            self._known = frozenset(sys.modules)
+            self._variables = dict(os.environ)
             Keeper(socket.socket(fileno=descriptor), folder, self._become).serve()
         finally:
             os._exit(0)
@@ -205,19 +209,17 @@ class Zygote:
         keeper.settle()
         keeper.started()
         self._randomness.renew()
-        known = frozenset(sys.modules)
-        variables = dict(os.environ)
         words = request["words"]
         source = self._sources[words[1]]
 
         def report() -> None:
-            if variables == os.environ:  # else what it imported may depend on what it has set
-                names = [name for name in list(sys.modules) if name not in known and name not in self._tried]
-                learnt = [name for name in names if self._is_worth_importing(name)]
+            if self._variables == os.environ:  # else what it imported may depend on what it has set
+                new = [name for name in list(sys.modules) if name not in self._known]
+                learnt = [name for name in new if name not in self._tried and self._is_worth_importing(name)]
                 if learnt:
                     keeper.report_imports(learnt)
 
-        run_script(words, source.code, report)
+        run_script(words, source, report)
 
     def _is_worth_importing(self, name: str) -> bool:
         spec = getattr(sys.modules[name], "__spec__", None)
