@@ -38,7 +38,7 @@ NEVER = frozenset(
 )
 
 # Native threads, by the 15 characters the kernel keeps, that a forked child can do without: jemalloc takes
-# care of forks itself; Polars' tidies up spilled data, and its pools of workers start when they are first used.
+# care of forks itself; that of Polars tidies up, and its pools of workers start when they are first used.
 SAFE_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 
 
