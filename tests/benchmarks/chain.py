@@ -14,7 +14,7 @@ def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
     task = site.task(site.collect(str(MOCK)), "Act on Item").task.ref
 
     def run() -> float:
-        return site.drive(site.submit([(task, {})] * 10, 1)).seconds
+        return site.drive(site.submit([task] * 10, 1)).seconds
 
     [timed] = in_turn(1 if quick else 5, (1, run))
     yield Reading(

@@ -65,7 +65,7 @@ def compare(
     many, few = counts
 
     def ours() -> float:
-        return site.drive(site.submit([(task.task.ref, {})], many, make_items)).seconds
+        return site.drive(site.submit([task.task.ref], many, make_items, task.task.input_types)).seconds
 
     def theirs() -> float:
         return one_process_per_unit(task, make_items(site.new_folder(), few), site.slots)

@@ -11,12 +11,12 @@ from tests.benchmarks.site import Site
 
 
 def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
-    """Ours is a whole run: plan, ledger, workers, records, merge, and Prefect's word that it is over."""
+    """Ours is a whole run: flow run in Prefect, plan, ledger, workers, records, merge, the run's end."""
     task = site.add_function(nothing)
     count, few = (200, 5) if quick else (10_000, 300)
 
     def ours() -> float:
-        return site.drive(site.submit([(task, {})], count)).seconds
+        return site.drive(site.submit([task], count)).seconds
 
     def other(way: str, units: int) -> float:
         command = [sys.executable, "-m", "tests.benchmarks.beside_dask", way, str(units), str(site.slots)]

@@ -20,7 +20,7 @@ def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
     driven: dict[int, Driven] = {}
 
     def run(count: int) -> float:
-        driven[count] = site.drive(site.submit([(task, {})], count))
+        driven[count] = site.drive(site.submit([task], count))
         return driven[count].seconds
 
     repeats = 1 if quick else 3

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,13 +41,15 @@ class Driven:
 
     Attributes:
         run_id: The run.
-        seconds: From the call that drives it to the return of that call; the cluster was up.
+        seconds: From the call that drives it to its end in the ledger; the cluster was up.
+        returned_seconds: To the return of that call, for which Prefect's client takes its time.
         step_seconds: From each step's begin to its end, by the ledger.
         peak_memory_bytes: Largest resident memory of the driver.
     """
 
     run_id: int
     seconds: float
+    returned_seconds: float
     step_seconds: list[float]
     peak_memory_bytes: int
 
@@ -100,18 +102,26 @@ class Site:
         return found
 
     def submit(
-        self, steps: Sequence[tuple[TaskRef, dict[str, Any]]], count: int, make_items: MakeItems | None = None
+        self,
+        steps: Sequence[TaskRef],
+        count: int,
+        make_items: MakeItems | None = None,
+        types: Mapping[str, bool] | None = None,
     ) -> int:
-        """Make a run of a chain of parallel steps, with their arguments, on so many items of a new folder."""
+        """Make a run of a chain of parallel tasks on so many items, of these types, in a new folder."""
         name = f"benchmark-{next(self._numbers)}"
         folder = self.new_folder()
         urls = (make_items or item_urls)(folder, count)
         document = {
             "name": name,
-            "task_list": [{"task": task.model_dump(), "args_parallel": args} for task, args in steps],
+            "task_list": [{"task": task.model_dump()} for task in steps],
         }
         import_workflow(self.ledger, document, replace=False)
-        dataset = Dataset(name=name, zarr_dir=str(folder), items=tuple(Item(zarr_url=url) for url in urls))
+        dataset = Dataset(
+            name=name,
+            zarr_dir=str(folder),
+            items=tuple(Item(zarr_url=url, types=dict(types or {})) for url in urls),
+        )
         with self.ledger.writing() as tx:
             datasets.create_dataset(tx, dataset)
         return submit(self.ledger, workflow=name, dataset=name, type_filters={}, attribute_filters={})
