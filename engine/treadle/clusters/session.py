@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import shutil
 import sys
 import threading
@@ -22,6 +23,8 @@ from treadle.clusters.dispatcher import Dispatcher
 from treadle.clusters.servers import CONFIGURATION, QuietScheduler
 from treadle.clusters.worker_process import Introduction, WorkerProcess
 from treadle.errors import ClusterError, WorkerLost, WorkersUnavailable
+
+logger = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -98,6 +101,7 @@ class Session:
             self._worker.stop()
             if self._worker.name in self._gone:
                 await asyncio.wait({self._gone[self._worker.name]}, timeout=STOP_SECONDS)
+            _repeat_words(self._worker)
             dispatcher.abandon(WorkerLost("The local cluster was closed while the batch ran."))
 
     async def _bring_up(self, introduction: Introduction) -> None:
@@ -129,6 +133,7 @@ class Session:
         while True:
             await asyncio.wait({self._gone[self._worker.name]})
             self._worker.stop()
+            _repeat_words(self._worker)
             shutil.rmtree(self._worker.folder, ignore_errors=True)
             try:
                 self._worker = WorkerProcess(next(self._names), self._folder)
@@ -156,6 +161,12 @@ class Session:
 
         threading.Thread(target=call, name="treadle-worker-watch", daemon=True).start()
         return ended
+
+
+def _repeat_words(worker: WorkerProcess) -> None:
+    """Put a worker's last words into the driver's log; the file they are in goes."""
+    for line in worker.last_words().splitlines():
+        logger.info("worker_said worker=%s line=%r", worker.name, line)
 
 
 def _as_unavailable(error: WorkersUnavailable | OSError) -> WorkersUnavailable:

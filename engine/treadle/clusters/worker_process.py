@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -56,14 +57,14 @@ class WorkerProcess:
 
     Args:
         name: Name of the worker.
-        folder: Folder for its scratch data and what it prints.
+        folder: Folder for its own folder, and for the file of what it prints.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir(mode=0o700)
-        self._words = self.folder / "stderr"
+        self._words = folder / f"{name}.stderr"  # not in the worker's own folder, which it removes itself
         with self._words.open("wb") as words:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, name, str(self.folder)],
@@ -140,6 +141,7 @@ def main(name: str, folder: str) -> None:
     from treadle.execute.worker import name_worker
 
     name_worker(name)
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     line = sys.stdin.buffer.readline()
     if not line:
         return

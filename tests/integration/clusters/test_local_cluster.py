@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from treadle.clusters import Cluster
 from treadle.clusters.local import LocalCluster
 from treadle.errors import WorkerLost, WorkersUnavailable
 from treadle.execute.batch import Batch, UnitCall, run_batch
+from treadle.execute.running import cancel_run
 from treadle.model.states import UnitState
 from treadle.testing.cluster import ClusterContract, wait_until
 
@@ -79,6 +81,19 @@ def test_when_a_batch_counts_as_lost_its_units_and_their_children_are_gone(tmp_p
         assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_a_cancelled_run_ends_at_once_on_a_worker_whose_slots_are_all_busy(tmp_path: Path) -> None:
+    with LocalCluster(1) as cluster:
+        future = cluster.submit(run_batch, sleeping_batch(tmp_path))
+        pids = pids_in(tmp_path)
+        began = time.monotonic()
+        cluster.broadcast(cancel_run, 1)
+        [record] = future.result(30)
+        assert time.monotonic() - began < 5
+        assert record.state is UnitState.CANCELLED
+        assert not any(psutil.pid_exists(pid) for pid in pids)
+        assert cluster.submit(abs, -1).result(30) == 1
+
+
 def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -90,6 +105,15 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: py
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert set(psutil.Process().children(recursive=True)) == before
     assert not list(tmp_path.glob("treadle-*"))
+
+
+def test_what_a_worker_logs_is_in_the_drivers_log_when_it_has_ended(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with LocalCluster(1) as cluster:
+        cluster.submit(logging.warning, "task_not_forkable file=x").result(30)
+    [said] = [message for message in caplog.messages if "worker_said" in message]
+    assert said.startswith("worker_said worker=local-1 line=")
+    assert "task_not_forkable file=x" in said
 
 
 def test_a_replaced_worker_takes_over_under_another_name(tmp_path: Path) -> None:
