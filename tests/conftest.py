@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the trials of the chaos tests came to."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    trials = [
+        value
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "chaos"
+    ]
+    if not trials:
+        return
+    kills = sum((Counter(trial["kills"]) for trial in trials), Counter[str]())
+    terminalreporter.section(f"chaos, seed {trials[0]['seed']}")
+    by_victim = ", ".join(f"{count} {victim}" for victim, count in sorted(kills.items()))
+    totals = {name: sum(trial[name] for trial in trials) for name in ("drives", "repeats", "losses")}
+    terminalreporter.line(
+        f"trials {len(trials)}, kills {kills.total()} ({by_victim}), drives {totals['drives']}, "
+        f"finished units repeated {totals['repeats']}, losses {totals['losses']}"
+    )
