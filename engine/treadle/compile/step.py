@@ -171,6 +171,7 @@ class StepRun:
             cpus=resources.cpus,
             memory_mb=resources.memory_mb,
             timeout_seconds=resources.timeout_seconds,
+            fresh=resources.fresh_process,
             attempt=known.next_attempt if known else 1,
         )
         return with_more(call, known.cause, known.attempt) if known else call

@@ -39,6 +39,11 @@ def test_needs_gpu_is_a_flag_or_its_name(value: bool | str, *, flag: bool) -> No
     assert resources_from_meta({"needs_gpu": value}, {}).needs_gpu is flag
 
 
+@pytest.mark.parametrize(("value", "flag"), [(True, True), ("true", True), ("False", False), (False, False)])
+def test_units_can_be_kept_from_being_forked(value: bool | str, *, flag: bool) -> None:
+    assert resources_from_meta({"fresh_process": True}, {"fresh_process": value}).fresh_process is flag
+
+
 def test_scheduler_options_are_kept_as_text() -> None:
     options = {
         "time": "02:00:00",
