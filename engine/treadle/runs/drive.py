@@ -17,6 +17,7 @@ from treadle.execute.journal import remove_journals
 from treadle.ledger import Ledger, leases, runs
 from treadle.ledger.runs import RunRecord
 from treadle.model.states import RunState
+from treadle.runs.garbage import rarer_collections
 from treadle.runs.interrupts import stop_on_signals
 from treadle.runs.settle import wait_until_prefect_agrees
 from treadle.settings import Settings
@@ -48,26 +49,15 @@ def drive(
         ServerError: Prefect's server could not be reached or refused the run.
         StorageFull: The folder of the run's logs could not be made.
     """
-    driver = this_driver()
-    with ledger.writing() as tx:
-        leases.check_free(tx, run_id, driver, is_gone=is_gone)
+    context = context_of(
+        run_id, ledger=ledger, settings=settings, cluster=cluster, observer=observer, scope=scope
+    )
+    with ledger.reading() as tx:
         record = runs.load_run(tx, run_id)
     if record.state is RunState.DONE and not scope.with_done:
         return record
-    context = RunContext(
-        run_id=run_id,
-        driver=driver,
-        plan=record.plan,
-        dataset_id=record.dataset_id,
-        ledger=ledger,
-        cluster=cluster,
-        observer=observer,
-        log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
-        unit_environment={"FRACTAL_CACHE_DIR": str(settings.home / "fractal" / ".fractal_cache")},
-        scope=scope,
-    )
     try:
-        with stop_on_signals(context.stop):
+        with stop_on_signals(context.stop), rarer_collections():
             _call_flow(context)
     except (AlreadyDriven, LeaseLost):
         raise
@@ -80,6 +70,40 @@ def drive(
         remove_journals(context.log_folder)
     wait_until_prefect_agrees(record, scope)
     return record
+
+
+def context_of(
+    run_id: int,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    cluster: Cluster,
+    observer: Observer,
+    scope: Scope = EVERYTHING,
+) -> RunContext:
+    """Return what `compile_flow` and `conduct` take, for a run that this process is to drive.
+
+    Raises:
+        UnknownName: There is no such run.
+        AlreadyDriven: Another process drives it.
+        StorageFull: The folder of the run's logs could not be made.
+    """
+    driver = this_driver()
+    with ledger.reading() as tx:
+        leases.check_free(tx, run_id, driver, is_gone=is_gone)
+        record = runs.load_run(tx, run_id)
+    return RunContext(
+        run_id=run_id,
+        driver=driver,
+        plan=record.plan,
+        dataset_id=record.dataset_id,
+        ledger=ledger,
+        cluster=cluster,
+        observer=observer,
+        log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
+        unit_environment={"FRACTAL_CACHE_DIR": str(settings.home / "fractal" / ".fractal_cache")},
+        scope=scope,
+    )
 
 
 def _call_flow(context: RunContext) -> None:
