@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from prefect import Flow, Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from treadle.compile.artifacts import StepArtifacts
 from treadle.compile.context import RunContext
+from treadle.compile.observer import Observers
 from treadle.compile.settling import mark_failed, settle
 from treadle.compile.step import StepEnd, StepRun, finished_before
 from treadle.compile.supervision import supervised
@@ -89,29 +94,39 @@ def conduct(context: RunContext) -> State[None]:
 
 
 def _conduct(context: RunContext) -> State[None]:
-    record = take_up(context, str(flow_run.get_id()))
+    flow_run_id = UUID(flow_run.get_id())
+    record = take_up(context, str(flow_run_id))
     if record.state is RunState.DONE:
         return Completed(message="It was done before.")
-    futures: dict[str, PrefectFuture[State[None]]] = {}
-    for step, row in zip(context.plan.steps, record.steps, strict=True):
-        if row.state is not StepState.DONE and not context.scope.admits(row.position):
-            continue
-        wait_for = [futures[need] for need in step.step.needs if need in futures]
-        task = _step_task(context, row)
-        futures[row.name] = task.submit(row.position, return_state=False, wait_for=wait_for)
-    for future in futures.values():
-        future.wait()
+    artifacts = StepArtifacts(context.run_id, flow_run_id)
+    context = replace(context, observer=Observers(context.observer, artifacts))
+    with artifacts.kept():
+        _run_steps(context, record.steps, artifacts)
     end = settle(context)
     made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[end.state]
     return made(message=end.message)
 
 
-def _step_task(context: RunContext, row: StepRecord) -> Task[[int], State[None]]:
+def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: StepArtifacts) -> None:
+    futures: dict[str, PrefectFuture[State[None]]] = {}
+    for step, row in zip(context.plan.steps, rows, strict=True):
+        if row.state is not StepState.DONE and not context.scope.admits(row.position):
+            continue
+        wait_for = [futures[need] for need in step.step.needs if need in futures]
+        task = _step_task(context, row, artifacts)
+        futures[row.name] = task.submit(row.position, return_state=False, wait_for=wait_for)
+    for future in futures.values():
+        future.wait()
+
+
+def _step_task(context: RunContext, row: StepRecord, artifacts: StepArtifacts) -> Task[[int], State[None]]:
     def run_step(position: int) -> State[None]:
+        artifacts.begin(position, row.name, UUID(task_run.get_id()))
         if row.state is StepState.DONE:
             end = finished_before(context, row)
         else:
             end = StepRun(context, position).run()
+        artifacts.end(position, end.report)
         get_run_logger().log(logging.INFO if end.state is StepState.DONE else logging.ERROR, "%s", end.report)
         return _prefect_state(end)
 

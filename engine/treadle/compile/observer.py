@@ -23,3 +23,34 @@ class Observer:
 
     def step_ended(self, position: int, state: StepState) -> None:
         """A step has reached its last state."""
+
+
+class Observers(Observer):
+    """Several observers that hear the same.
+
+    Args:
+        observers: They are told in this order.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def step_started(self, position: int, name: str) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.step_started(position, name)
+
+    def units_planned(self, position: int, count: int) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.units_planned(position, count)
+
+    def units_ended(self, position: int, done: int, failed: int) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.units_ended(position, done, failed)
+
+    def step_ended(self, position: int, state: StepState) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.step_ended(position, state)

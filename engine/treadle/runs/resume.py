@@ -19,7 +19,7 @@ def check_resumable(ledger: Ledger, run_id: int) -> None:
         UnknownName: There is no such run.
         AlreadyDriven: Another process drives it.
     """
-    with ledger.writing() as tx:
+    with ledger.reading() as tx:
         leases.check_free(tx, run_id, this_driver(), is_gone=is_gone)
 
 
