@@ -6,7 +6,9 @@ Pages include them, so that neither a command, a setting, an error, a room nor a
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -38,6 +41,10 @@ def main() -> None:
     (folder / "command-line.md").write_text(command_line())
     (folder / "settings.md").write_text(settings())
     (folder / "errors.txt").write_text(error_tree())
+    measured = json.loads((DOCS / "benchmarks.json").read_text())
+    (folder / "benchmarks.md").write_text(benchmarks(measured))
+    (folder / "benchmarks-details.md").write_text(benchmark_details(measured))
+    (folder / "benchmarks-machine.md").write_text(benchmark_machines(measured))
     (folder / "rooms.md").write_text(rooms())
     (folder / "libraries.md").write_text(libraries("dependencies", PROJECT["project"]["dependencies"]))
     (folder / "tools.md").write_text(libraries("tools", PROJECT["dependency-groups"]["dev"]))
@@ -118,6 +125,57 @@ def libraries(kind: str, requirements: list[str]) -> str:
         for name, requirement in declared.items()
     ]
     return table(("library", "for", "locked", "released", "MB", "MB with all it needs"), rows)
+
+
+def benchmarks(measured: dict[str, Any]) -> str:
+    """Every figure beside what it was measured against and what is to be reached."""
+    rows = []
+    for benchmark in measured.values():
+        for row in benchmark["rows"]:
+            aim = "" if row["target"] is None else f"{row['bound']} {row['target']:g}"
+            verdict = {True: "reached", False: "**not reached**", None: ""}[row["reached"]]
+            rows.append((row["what"], row["beside"], f"{row['value']:,g} {row['unit']}", aim, verdict))
+    return table(("what", "beside", "measured", "to reach", ""), rows)
+
+
+def benchmark_details(measured: dict[str, Any]) -> str:
+    """The measurements behind the figures: number of units, repeats and the median of the seconds."""
+    rows = []
+    for benchmark in measured.values():
+        seen = []
+        for row in benchmark["rows"]:
+            sides = [(row["what"], "treadle"), (row["beside"], "beside")]
+            for what, side in sides:
+                timed = row["details"].get(side)
+                if timed is not None and timed not in seen:
+                    seen.append(timed)
+                    rows.append((what, *_timed(timed)))
+    return table(("what", "units", "repeats", "median s", "from - to s"), rows)
+
+
+def _timed(timed: dict[str, Any]) -> tuple[str, ...]:
+    seconds = timed["seconds"]
+    median = statistics.median(seconds)
+    return (
+        f"{timed['units']:,}",
+        str(len(seconds)),
+        f"{median:.2f}",
+        f"{min(seconds):.2f} - {max(seconds):.2f}",
+    )
+
+
+def benchmark_machines(measured: dict[str, Any]) -> str:
+    """What the figures were measured on; once for all that share it."""
+    texts: dict[str, None] = {}
+    for benchmark in measured.values():
+        machine = benchmark["machine"]
+        versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+        text = (
+            f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gb']:g} GB of memory, "
+            f"{machine['system']}, Python {machine['python']}; {versions}. Measured on {benchmark['date']}."
+        )
+        texts[text] = None
+    return "\n\n".join(texts) + "\n"
 
 
 def closure(name: str) -> set[str]:
