@@ -7,16 +7,19 @@ import os
 import select
 import shutil
 import socket
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from treadle.errors import CommandInvalid
 from treadle.execute.programs.frames import receive, send
 from treadle.model.states import Cause
+
+FOLDER_MODE = stat.S_IFDIR | 0o700
 
 
 class KeeperLost(Exception):
@@ -67,6 +70,50 @@ class Ended:
     out_file: Path
 
 
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """A folder in which one unit after another runs.
+
+    Some file systems take a millisecond to remove a folder, which is much for a small unit.
+    """
+
+    path: Path
+    inode: tuple[int, int]
+
+    @classmethod
+    def made(cls, path: Path) -> Self:
+        """Make a new one.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        path.mkdir(mode=0o700)
+        found = path.lstat()
+        return cls(path, (found.st_dev, found.st_ino))
+
+    def emptied(self) -> bool:
+        """Remove the files in it; return whether it is as new then.
+
+        What is in its place by now may be anything, a link to somewhere else too: only what is in the folder
+        that was made is removed.
+        """
+        try:
+            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            found = os.fstat(folder)
+            if (found.st_dev, found.st_ino) != self.inode or found.st_mode != FOLDER_MODE:
+                return False
+            for name in os.listdir(folder):  # noqa: PTH208 - pathlib knows no descriptors
+                os.unlink(name, dir_fd=folder)
+        except OSError:  # it has folders
+            return False
+        finally:
+            os.close(folder)
+        return True
+
+
 class Keeper:
     """A keeper process.
 
@@ -82,6 +129,7 @@ class Keeper:
         self._folder = folder
         self._lock = threading.Lock()
         self._cancelled: int | None = None
+        self._work: WorkFolder | None = None
 
     @property
     def ready(self) -> bool:
@@ -101,12 +149,15 @@ class Keeper:
             OSError: The unit could not be started for another reason.
             KeeperLost: The keeper ended before.
         """
-        folder = self._folder / str(number)
-        folder.mkdir(mode=0o700)
+        work = self._work or WorkFolder.made(self._folder / str(number))
+        self._work = None
         try:
-            yield self._run(order, number, folder)
+            yield self._run(order, number, work.path)
         finally:
-            _remove(folder)
+            if work.emptied():
+                self._work = work
+            else:
+                shutil.rmtree(work.path, ignore_errors=True)
 
     def _run(self, order: Order, number: int, folder: Path) -> Ended:
         args_file, out_file = folder / "args.json", folder / "out.json"
@@ -156,17 +207,6 @@ class Keeper:
                 send(self._connection, message)
             except OSError as error:
                 raise KeeperLost from error
-
-
-def _remove(folder: Path) -> None:
-    """Remove a unit's folder; most hold no more than the two files, for which rmtree is slow."""
-    for name in ("args.json", "out.json"):
-        with contextlib.suppress(OSError):
-            os.unlink(f"{folder}/{name}")  # noqa: PTH108 - this runs for every unit
-    try:
-        folder.rmdir()
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _raise_refusal(request: dict[str, Any], stage: str, number: int) -> None:

@@ -117,10 +117,38 @@ def test_the_out_file_is_fresh_each_time_and_the_scratch_folder_goes(make_batch:
         """
     )
     assert [run_batch(batch)[0].state for _ in range(3)] == [UnitState.DONE] * 3
-    assert [
-        file for file in shared_pool().launcher.scratch.rglob("*") if not file.name.startswith("programs-")
-    ] == []
+    left = shared_pool().launcher.scratch.rglob("*")
+    assert [file for file in left if not file.is_dir()] == []
     assert shared_pool().launcher.scratch.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "mess",
+    [
+        "open('file', 'w')",
+        "os.makedirs('a/b')",
+        "os.symlink('/', 'root')",
+        "os.chmod('.', 0o500)",
+        "shutil.rmtree(here)",
+        "os.rename(here, here + '.away')",
+        "os.rename(here, here + '.away'); os.mkdir(here); open(here + '/file', 'w')",
+        "os.rename(here, here + '.away'); os.symlink(os.path.dirname(__file__), here)",
+    ],
+)
+def test_every_unit_begins_in_an_empty_folder_of_its_own(make_batch: MakeBatch, mess: str) -> None:
+    batch = make_batch(
+        f"""
+        import os, shutil, sys
+        here = os.getcwd()
+        print(os.path.dirname(sys.argv[2]) == here, os.listdir(here), oct(os.stat(here).st_mode), flush=True)
+        {mess}
+        """,
+        {},
+        {},
+        {},
+    )
+    assert [log_of(record) for record in run_batch(batch)] == ["True ['args.json'] 0o40700\n"] * 3
+    assert Path(batch.calls[0].command[1]).exists(), "what a link led to is untouched"
 
 
 def test_a_unit_that_dies_of_a_signal_says_which(make_batch: MakeBatch) -> None:

@@ -152,8 +152,8 @@ class Keeper:
         refused, imported = None, []
         with contextlib.suppress(BlockingIOError):
             refused = json.loads(os.read(self._refused, 4096))
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            with open(self._imported, encoding="utf-8") as stream:
+        if os.path.exists(self._imported):
+            with contextlib.suppress(ValueError), open(self._imported, encoding="utf-8") as stream:
                 imported = json.load(stream)
             os.unlink(self._imported)
         return {"refused": refused, "imported": imported}
