@@ -38,8 +38,8 @@ def load_failures(session: Session, run: RunRecord) -> list[StepFailure]:
     with session.ledger.reading() as tx:
         for step in run.steps:
             if step.state is StepState.FAILED:
-                failed = units.list_units(tx, run.id, step.position, UnitState.FAILED)
-                failures.append(StepFailure(step, tuple(failed[:UNITS_SHOWN])))
+                failed = units.list_units(tx, run.id, step.position, UnitState.FAILED, limit=UNITS_SHOWN)
+                failures.append(StepFailure(step, tuple(failed)))
     return failures
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from treadle.cli.options import AsJson, RunNumber
+
+if TYPE_CHECKING:
+    from treadle.runs.logs import FreshText, UnitLog
 
 
 def runs(
@@ -73,26 +78,66 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
 
 def logs(
     run: RunNumber,
+    *,
     step: Annotated[str | None, typer.Option(help="Only units of this step.")] = None,
     unit: Annotated[int | None, typer.Option(min=0, help="Only the unit of this number in its step.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only units that are not done.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is printed until the run has ended.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what the units of a run printed."""
-    from treadle.cli.output import note, print_json, print_line
+    from treadle.cli.output import note, print_json
     from treadle.cli.session import open_session
-    from treadle.runs.logs import run_logs
+    from treadle.runs.logs import LogQuery, follow_logs, run_logs
 
+    query = LogQuery(run, step, unit, failed)
     with open_session() as session:
-        found = run_logs(session.ledger, run, step=step, unit=unit, failed_only=failed)
+        folder = session.settings.run_logs_folder(run)
+        if follow:
+            _print_fresh(follow_logs(session.ledger, folder, query), as_json=as_json)
+            return
+        found = run_logs(session.ledger, folder, query)
         if as_json:
             print_json({"logs": list(found)})
-            return
-        matched = False
-        for log in found:
-            matched = True
-            item = f" {log.zarr_url}" if log.zarr_url else ""
-            print_line(f"==> {log.step}, unit {log.index}, {log.state}{item}")
-            print_line(log.text.rstrip("\n"))
-        if not matched:
+        elif not _print_logs(found):
             note("No unit matches." if unit is not None or failed else "No unit has been planned yet.")
+
+
+def _print_logs(logs: Iterable[UnitLog]) -> bool:
+    """Print logs under headings; return whether there was any."""
+    from treadle.cli.output import print_line
+
+    matched = False
+    for log in logs:
+        matched = True
+        item = f" {log.zarr_url}" if log.zarr_url else ""
+        print_line(f"==> {log.step}, unit {log.index}, {log.state}{item}")
+        print_line(log.text.rstrip("\n"))
+    return matched
+
+
+def _print_fresh(texts: Iterable[FreshText], *, as_json: bool) -> None:
+    """Print what units print, under a heading where the unit is another; as JSON a line each."""
+    import json
+    from dataclasses import asdict
+
+    before: tuple[str, int, int] | None = None
+    at_line_start = True
+    for fresh in texts:
+        if as_json:
+            _write(json.dumps(asdict(fresh), ensure_ascii=False) + "\n")
+            continue
+        unit = (fresh.step, fresh.unit, fresh.attempt)
+        if unit != before:
+            attempt = f", attempt {fresh.attempt}" if fresh.attempt > 1 else ""
+            line_end = "" if at_line_start else "\n"
+            _write(f"{line_end}==> {fresh.step}, unit {fresh.unit}{attempt}\n")
+        _write(fresh.text)
+        before, at_line_start = unit, fresh.text.endswith("\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from treadle.compile.context import RunContext
 from treadle.compile.dispatch import Dispatch
 from treadle.compile.failing import causes_text, tails_text
+from treadle.compile.labels import step_label
 from treadle.compile.merging import merge_step
 from treadle.compile.recording import Recorder
 from treadle.compile.retrying import Retrying, with_more
@@ -188,7 +188,7 @@ class StepRun:
         return Batch(
             run_id=self._context.run_id,
             position=self._position,
-            step=f"{self._position:03d}-{_slug(self._planned.step.name)}",
+            step=step_label(self._position, self._planned.step.name),
             calls=calls,
             log_folder=str(self._context.log_folder),
             environment=self._context.unit_environment,
@@ -234,10 +234,6 @@ class StepRun:
         error = None if end.state is StepState.DONE else end.message
         runs.set_step_state(tx, self._context.run_id, self._position, end.state, error)
         return end
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "step"
 
 
 def _last_line(text: str) -> str:

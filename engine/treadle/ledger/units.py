@@ -197,6 +197,9 @@ def list_units(
     position: int | None = None,
     state: UnitState | None = None,
     *,
+    index: int | None = None,
+    with_done: bool = True,
+    limit: int | None = None,
     with_args: bool = False,
     with_output: bool = False,
 ) -> list[UnitEntry]:
@@ -207,6 +210,9 @@ def list_units(
         run_id: The run.
         position: Only units of this step.
         state: Only units in this state.
+        index: Only units of this index; quick where the step is given too.
+        with_done: Also units that are done.
+        limit: Only so many, the first.
         with_args: Read their arguments too.
         with_output: Read their outputs too.
     """
@@ -224,6 +230,12 @@ def list_units(
         query = query.where(units.c.position == position)
     if state is not None:
         query = query.where(units.c.state == state)
+    if index is not None:
+        query = query.where(units.c.index == index)
+    if not with_done:
+        query = query.where(units.c.state != UnitState.DONE)
+    if limit is not None:
+        query = query.limit(limit)
     return [UnitEntry(**row) for row in tx.execute(query).mappings()]
 
 
