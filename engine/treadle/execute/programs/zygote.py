@@ -37,6 +37,8 @@ NEVER = frozenset(
     {"cudf", "cupy", "jax", "jaxlib", "mpi4py", "pycuda", "pyopencl", "ray", "rmm", "tensorflow"}
 )
 
+ACCELERATORS = ("/dev/nvidia", "/dev/kfd", "/dev/dri", "/dev/infiniband")
+
 # Native threads, by the 15 characters the kernel keeps, that a forked child can do without: jemalloc takes
 # care of forks itself; that of Polars tidies up, and its pools of workers start when they are first used.
 SAFE_THREADS = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
@@ -246,10 +248,8 @@ def _fill_caches() -> None:
 
 
 def _is_harmless(target: str) -> bool:
-    """Whether processes may share a descriptor: a file, or a device that is no accelerator."""
-    if target.startswith(("/dev/nvidia", "/dev/kfd", "/dev/dri", "/dev/infiniband")):
-        return False
-    return target.startswith("/")
+    """Whether processes may share a descriptor: what is behind it has neither a position nor an owner."""
+    return target.startswith(("/dev/", "/proc/", "/sys/")) and not target.startswith(ACCELERATORS)
 
 
 def main(control: int) -> None:
