@@ -12,9 +12,12 @@ import pytest
 import typer
 
 from treadle.cli import app
+from treadle.model.resources import resources_from_meta
+from treadle.model.task import Part
 from treadle.model.workflow import workflow_from_json
 
 DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = DOCS / "examples"
 PAGES = sorted((DOCS / "pages").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -42,7 +45,7 @@ def test_pages_name_commands_at_all() -> None:
     assert len(console_commands()) > 10
 
 
-@pytest.mark.parametrize("path", sorted((DOCS / "examples").glob("*.json")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("workflow*.json")), ids=lambda path: path.name)
 def test_example_workflow_is_a_workflow(path: Path) -> None:
     assert workflow_from_json(json.loads(path.read_text())).steps
 
@@ -57,3 +60,13 @@ def test_code_blocks_are_run_included_or_parsed(path: Path) -> None:
             assert re.fullmatch(r'--8<-- "(captured|examples|generated)/[\w.-]+"\n', body)
         else:
             assert language in {"python", "sh", "text"}
+
+
+def test_the_examples_of_a_steps_keys_are_what_a_workflow_takes() -> None:
+    """They stand alone on the page; here they stand in a workflow."""
+    keys = json.loads((EXAMPLES / "policy.json").read_text())
+    limits = json.loads((EXAMPLES / "limits.json").read_text())
+    step = {"task": {"pkg_name": "tasks", "name": "measure"}, "meta_parallel": limits, **keys}
+    [read] = workflow_from_json({"name": "w", "task_list": [step]}).steps
+    assert (read.retries.attempts, read.on_failure, read.failure_threshold) == (3, "continue", 0.05)
+    assert resources_from_meta({}, read.meta(Part.PARALLEL)).timeout_seconds == 600
