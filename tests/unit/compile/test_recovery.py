@@ -8,8 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from treadle.model.policy import Retries
-from treadle.model.states import Cause, StepState, UnitState
+from treadle.compile import taking_up
+from treadle.compile.scope import Scope
+from treadle.compile.settling import mark_failed, settle
+from treadle.compile.step import StepRun
+from treadle.compile.taking_up import take_up
+from treadle.errors import LeaseLost, LedgerError
+from treadle.execute.journal import open_journal
+from treadle.model.policy import OnFailure, Retries
+from treadle.model.states import Cause, RunState, StepState, UnitState
 
 CHAIN = ["Make", "Mark", "Derive", "Parts", "Count"]
 RETRIED = [Cause.FAILED, Cause.TIMEOUT, Cause.OUT_OF_MEMORY, Cause.WORKER_LOST, Cause.INVALID_OUTPUT]
@@ -105,3 +112,93 @@ def test_a_resumed_step_merges_its_late_units_where_they_would_have_been(
     assert bench.items == expected
     assert bench.world.started[0, 0] == 2
     assert bench.world.started[0, 1] == 1
+
+
+def test_a_driver_that_lost_its_lease_writes_nothing_more_and_its_workers_begin_nothing(
+    new_bench: Any, bench_parts: Any
+) -> None:
+    bench = new_bench(bench_parts.Asked(["Mark", "Derive"], items=3))
+    asleep = bench.context()
+    take_up(asleep, "flow-run")
+    StepRun(asleep, 0).run()
+    awake = bench.context()
+    take_up(awake, "flow-run")
+    before = (bench.record, bench.items, dict(bench.world.started))
+
+    for act in (StepRun(asleep, 1).run, lambda: settle(asleep), lambda: mark_failed(asleep, OSError())):
+        with pytest.raises(LeaseLost):
+            act()
+    with pytest.raises(LeaseLost), open_journal(bench.folder, "worker", asleep.driver):
+        pass
+
+    assert (bench.record, bench.items, dict(bench.world.started)) == before
+    assert StepRun(awake, 1).run().state is StepState.DONE
+    assert settle(awake).state is RunState.DONE
+
+
+def test_a_new_driver_waits_until_the_workers_of_the_last_have_ended(
+    new_bench: Any, bench_parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_up, "WORKERS_SECONDS", 0.1)
+    bench = new_bench(bench_parts.Asked(["Mark"]))
+    first = bench.context()
+    take_up(first, "flow-run")
+    with open_journal(bench.folder, "worker", first.driver):
+        second = bench.context()
+        with pytest.raises(LedgerError, match="still running units"):
+            take_up(second, "flow-run")
+    assert take_up(second, "flow-run").state is RunState.RUNNING
+
+
+def test_a_step_goes_on_without_units_that_fail_and_they_can_be_tried_again(
+    new_bench: Any, bench_parts: Any
+) -> None:
+    asked = bench_parts.Asked(["Derive", "Mark"], on_failure=OnFailure.CONTINUE, threshold=0.5, items=3)
+    undisturbed = new_bench(asked)
+    undisturbed.drive_to_the_end(attempts=1)
+    derived = [item.zarr_url for item in undisturbed.items[3:]]
+    bench = new_bench(asked)
+    bench.world.failures = {(0, 1): [Cause.FAILED]}
+
+    record = bench.drive()
+
+    assert record.state is RunState.DONE
+    assert (record.steps[0].done, record.steps[0].failed) == (2, 1)
+    again = bench.drive(Scope(frozenset({0}), with_done=True))
+    assert (again.state, again.steps[0].failed) == (RunState.DONE, 0)
+    assert bench.world.started[0, 1] == 2
+    assert bench.world.started[0, 0] == 1
+    assert [item.zarr_url for item in bench.items[3:]] == derived
+
+
+@pytest.mark.parametrize(("threshold", "failing"), [(0.3, 1), (1, 3)])
+def test_too_many_failures_end_the_run_whatever_the_step_says(
+    new_bench: Any, bench_parts: Any, threshold: float, failing: int
+) -> None:
+    asked = bench_parts.Asked(["Derive", "Mark"], on_failure=OnFailure.CONTINUE, threshold=threshold)
+    bench = new_bench(asked)
+    bench.world.failures = {(0, index): [Cause.FAILED] for index in range(failing)}
+
+    record = bench.drive()
+
+    assert [step.state for step in record.steps] == [StepState.FAILED, StepState.NOT_RUN]
+    assert f"{failing} failed" in str(record.error)
+    assert "it was failed" in str(record.error)
+
+
+def test_memory_and_time_grow_from_attempt_to_attempt_and_over_a_resumption(
+    new_bench: Any, bench_parts: Any
+) -> None:
+    asked = bench_parts.Asked(["Mark"], Retries(attempts=2), meta={"mem": 1000, "time": "10"}, items=2)
+    bench = new_bench(asked)
+    bench.world.failures = {
+        (0, 0): [Cause.OUT_OF_MEMORY, Cause.OUT_OF_MEMORY],
+        (0, 1): [Cause.TIMEOUT, Cause.TIMEOUT],
+    }
+
+    assert bench.drive().state is RunState.FAILED
+    assert bench.drive().state is RunState.DONE
+
+    first, second = bench.world.calls[0, 0], bench.world.calls[0, 1]
+    assert [(call.attempt, call.memory_mb) for call in first] == [(1, 1000), (2, 1500), (3, 2250)]
+    assert [(call.attempt, call.timeout_seconds) for call in second] == [(1, 600), (2, 900), (3, 1350)]
