@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from treadle.errors import LeaseLost
+from treadle.execute.logs import stores
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
 
@@ -78,7 +79,7 @@ def open_journal(folder: Path, worker: str, driver: str = "") -> Iterator[Journa
         OSError: The file cannot be opened.
     """
     file = folder / f"journal-{worker}.jsonl"
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the look: who claims them then waits for its end
         if driver and driver != (folder / CLAIM).read_text():
@@ -99,9 +100,16 @@ def read_journals(folder: Path) -> Iterator[tuple[int, UnitRecord]]:
 
 
 def wait_until_closed(folder: Path, seconds: float) -> bool:
-    """Wait until no worker has a journal of the run open; return whether that came in time."""
+    """Wait until no worker has a journal of the run open, and no process of a unit lives.
+
+    Units may outlive their worker by the seconds that they are given to end; as long as one does, its keeper
+    has a lock on its log store.
+
+    Returns:
+        Whether that came in time.
+    """
     deadline = time.monotonic() + seconds
-    while any(_is_open(file) for file in _journals(folder)):
+    while any(map(_is_open, [*_journals(folder), *stores(folder)])):  # in this order: see `programs.keeper`
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)
@@ -119,7 +127,7 @@ def _journals(folder: Path) -> list[Path]:
 
 
 def _is_open(file: Path) -> bool:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)  # NFS locks nothing that cannot be written
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from treadle.execute.batch import Batch, run_batch
+from treadle.execute.journal import wait_until_closed
 from treadle.execute.pool import close_shared_pool, shared_pool
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
@@ -121,6 +122,28 @@ def test_a_killed_launcher_loses_its_units_and_is_replaced(make_batch: MakeBatch
     [record] = run_batch(make_batch("print('again')"))
     assert record.state is UnitState.DONE
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_who_takes_a_run_over_can_wait_until_the_units_of_a_dead_worker_have_ended(
+    package: Package, tmp_path: Path, *, forked: bool
+) -> None:
+    """They have some time to end, in which the same units must not run elsewhere."""
+    script = (package.folder if forked else tmp_path) / "family.py"
+    script.write_text("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FAMILY)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, package.python, str(script), str(tmp_path / "pids"), str(tmp_path)],
+        stdout=subprocess.PIPE,
+    )
+    processes = family(tmp_path / "pids")
+    assert not wait_until_closed(tmp_path, 0)
+    worker.kill()
+    worker.wait()
+    assert not wait_until_closed(tmp_path, 0)
+    assert _runs(processes[0])
+    assert wait_until_closed(tmp_path, 20)
+    assert not any(map(_runs, processes))
+    worker.communicate()
 
 
 @pytest.mark.parametrize("victim", ["zygote", "keeper", "launcher"])

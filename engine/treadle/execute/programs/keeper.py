@@ -4,7 +4,7 @@ It is a copy of the zygote or of the launcher. It adopts what a unit's processes
 that descends from it, and nothing else, is the unit's.
 
 - request `{id, words, folder, log, timeout, memory, ...}`: run `words` in `folder`, both streams appended to
-  `log`
+  `log`, which is locked, shared, as long as a process of the unit lives
 - request `{end: id}`: cancel that unit
 - answer `{id, status, reason, seconds, cpu_seconds, peak_memory_bytes, refused, imported}`: it has ended,
   nothing of it is left; `status` as of `wait4`; `reason` where the keeper, or the kernel for want of memory,
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import select
@@ -104,9 +105,12 @@ class Keeper:
         stage = "log"
         self._log = -1
         try:
-            self._log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._log = os.open(request["log"], os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._log, fcntl.LOCK_SH)
             stage = "folder"
             os.chdir(request["folder"])
+            if self._is_deserted():
+                return
             stage = "fork"
             pid = os.fork()
         except OSError as error:
@@ -116,12 +120,24 @@ class Keeper:
             return
         if pid == 0:
             self._become(self, request)
-        os.close(self._log)
         unit = Unit(request["id"], pid, request["timeout"], request["memory"])
         self._watch(unit)
+        os.close(self._log)
         os.chdir("/")
         if not self._told_to_end:
             self._answer(unit.account() | self._left_by_unit())
+
+    def _is_deserted(self) -> bool:
+        """Whether the worker has died; to be asked between taking the lock on the log and the fork.
+
+        Who takes a run over waits until the worker's journal is not locked, then until no log is. So either
+        this lock is seen, or the worker's end is, and nothing starts.
+        """
+        if any(event & select.POLLHUP for _, event in self._poll.poll(0)):
+            self._told_to_end = True
+        if self._told_to_end:
+            os.close(self._log)
+        return self._told_to_end
 
     def _watch(self, unit: Unit) -> None:
         """Return when no process of the unit is left."""
