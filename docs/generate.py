@@ -172,7 +172,8 @@ def benchmark_machines(measured: dict[str, Any]) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         text = (
             f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gb']:g} GB of memory, "
-            f"{machine['system']}, Python {machine['python']}; {versions}. Measured on {benchmark['date']}."
+            f"{machine['system']}, Python {machine['python']}; {versions}. "
+            f"Measured on {benchmark['date']}; others kept {machine['load_before']} of its cores busy before."
         )
         texts[text] = None
     return "\n\n".join(texts) + "\n"

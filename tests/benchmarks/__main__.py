@@ -37,11 +37,12 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - BENCHMARKS.keys():
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    machine = describe_machine()
     with tempfile.TemporaryDirectory(prefix="treadle-benchmarks-") as folder, open_site(Path(folder)) as site:
         for name in options.names or BENCHMARKS:
             rows = run(site, name, quick=options.quick)
             if not options.quick:
-                store(name, rows)
+                store(name, rows, machine)
 
 
 def run(site: Site, name: str, *, quick: bool) -> list[dict[str, Any]]:
@@ -63,10 +64,10 @@ def line(row: dict[str, Any]) -> str:
     return f"{row['what']}{beside}: {row['value']:g} {row['unit']}{aim}"
 
 
-def store(name: str, rows: list[dict[str, Any]]) -> None:
+def store(name: str, rows: list[dict[str, Any]], machine: dict[str, object]) -> None:
     """Put the rows of one benchmark in the place of its last ones, with machine and day."""
     known = json.loads(FILE.read_text()) if FILE.exists() else {}
-    known[name] = {"date": datetime.now(UTC).date().isoformat(), "machine": describe_machine(), "rows": rows}
+    known[name] = {"date": datetime.now(UTC).date().isoformat(), "machine": machine, "rows": rows}
     ordered = {key: known[key] for key in BENCHMARKS if key in known}
     FILE.write_text(json.dumps(ordered, indent=1) + "\n")
 

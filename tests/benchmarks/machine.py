@@ -11,12 +11,13 @@ LIBRARIES = ("treadle", "prefect", "prefect-dask", "distributed", "sqlalchemy", 
 
 
 def describe_machine() -> dict[str, object]:
-    """Name processor, cores, memory, system and versions."""
+    """Name processor, cores, memory, system and versions, and how busy others keep it."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "load_before": round(os.getloadavg()[0], 1),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
     }
