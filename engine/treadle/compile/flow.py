@@ -83,9 +83,10 @@ def conduct(context: RunContext) -> State[None]:
         AlreadyDriven: Another process drives the run.
         LeaseLost: Another process has taken it over; nothing was written since.
     """
-    with supervised(context):
+    flow_run_id = UUID(flow_run.get_id())
+    with supervised(context, str(flow_run_id)):
         try:
-            return _conduct(context)
+            return _conduct(context, flow_run_id)
         except LeaseLost:
             raise
         except BaseException as error:
@@ -93,8 +94,7 @@ def conduct(context: RunContext) -> State[None]:
             raise
 
 
-def _conduct(context: RunContext) -> State[None]:
-    flow_run_id = UUID(flow_run.get_id())
+def _conduct(context: RunContext, flow_run_id: UUID) -> State[None]:
     record = take_up(context, str(flow_run_id))
     if record.state is RunState.DONE:
         return Completed(message="It was done before.")

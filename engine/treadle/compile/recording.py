@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 
 from treadle.compile.context import RunContext
+from treadle.errors import LedgerBusy
 from treadle.ledger import units
 from treadle.model.records import UnitRecord
 from treadle.model.states import UnitState
 
 FLUSH_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -39,11 +43,15 @@ class Recorder:
         self._context.observer.units_ended(self._position, done, len(records) - done)
 
     def add(self, records: Sequence[UnitRecord]) -> None:
-        """Take the records of a batch, tell the observer, and write if it is time."""
+        """Take the records of a batch, tell the observer, and write if it is time and the ledger is free."""
         self.recall(records)
         self._unwritten.extend(records)
         if self._clock() - self._written_at >= FLUSH_SECONDS:
-            self.flush()
+            try:
+                self.flush()
+            except LedgerBusy as error:
+                logger.warning("units_not_written_yet run=%d error=%s", self._context.run_id, error)
+                self._written_at = self._clock()
 
     def flush(self) -> None:
         """Write what is not in the ledger yet."""

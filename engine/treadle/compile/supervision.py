@@ -12,7 +12,7 @@ from treadle.compile.context import RunContext
 from treadle.compile.identity import is_gone
 from treadle.compile.prefect_runs import is_cancelled
 from treadle.errors import LeaseLost, TreadleError
-from treadle.ledger import leases, runs
+from treadle.ledger import leases
 
 LEDGER_SECONDS = 1.0
 RENEW_SECONDS = 5.0
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def supervised(context: RunContext) -> Iterator[None]:
-    """Hold the run's lease as long as the context lasts.
+def supervised(context: RunContext, flow_run_id: str) -> Iterator[None]:
+    """Hold the run's lease as long as the context lasts, in this flow run of Prefect.
 
     Sets the run's `stop` when the ledger or Prefect has a request to cancel the run, or when another process
     has taken it over.
@@ -36,8 +36,8 @@ def supervised(context: RunContext) -> Iterator[None]:
         leases.acquire(tx, context.run_id, context.driver, is_gone=is_gone)
     ended = threading.Event()
     threads = [
-        threading.Thread(target=watch, args=(context, ended), name=f"treadle{watch.__name__}", daemon=True)
-        for watch in (_keep_lease, _watch_prefect)
+        threading.Thread(target=watch, args=(context, ended, *more), name="treadle-watch", daemon=True)
+        for watch, more in ((_keep_lease, ()), (_watch_prefect, (flow_run_id,)))
     ]
     for thread in threads:
         thread.start()
@@ -71,16 +71,10 @@ def _keep_lease(context: RunContext, ended: threading.Event) -> None:
             logger.warning("lease_not_renewed run=%d error=%s", context.run_id, error)
 
 
-def _watch_prefect(context: RunContext, ended: threading.Event) -> None:
+def _watch_prefect(context: RunContext, ended: threading.Event, flow_run_id: str) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         while not ended.wait(PREFECT_SECONDS) and not context.stop.is_set():
-            try:
-                with context.ledger.reading() as tx:
-                    flow_run = runs.prefect_run_of(tx, context.run_id)
-            except TreadleError as error:
-                logger.warning("ledger_not_read run=%d error=%s", context.run_id, error)
-                continue
-            if flow_run is not None and is_cancelled(client, flow_run):
+            if is_cancelled(client, flow_run_id):
                 context.stop.set()

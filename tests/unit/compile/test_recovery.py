@@ -19,15 +19,18 @@ from treadle.model.policy import OnFailure, Retries
 from treadle.model.states import Cause, RunState, StepState, UnitState
 
 CHAIN = ["Make", "Mark", "Derive", "Parts", "Count"]
+CHAINS = st.lists(st.sampled_from(CHAIN), min_size=1, max_size=4).filter(
+    lambda names: names.count("Count") < 3  # each removes one of three items
+)
 RETRIED = [Cause.FAILED, Cause.TIMEOUT, Cause.OUT_OF_MEMORY, Cause.WORKER_LOST, Cause.INVALID_OUTPUT]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_again(
     new_bench: Any, bench_parts: Any, data: st.DataObject
 ) -> None:
-    names = data.draw(st.lists(st.sampled_from(CHAIN), min_size=1, max_size=4), label="tasks")
+    names = data.draw(CHAINS, label="tasks")
     asked = bench_parts.Asked(names, Retries(attempts=data.draw(st.integers(1, 3), label="attempts")))
     undisturbed = new_bench(asked)
     undisturbed.drive_to_the_end(attempts=1)
