@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 
 from treadle.clusters.port import Cluster
@@ -40,6 +40,7 @@ class Dispatch:
         retrying: Decides which units are tried again.
         cluster: Where they run.
         stop: Set by whoever wants the step to end early.
+        is_open: More units follow, until `seal` or `withdraw`.
         clock: Monotonic seconds.
     """
 
@@ -53,9 +54,11 @@ class Dispatch:
         retrying: Retrying,
         cluster: Cluster,
         stop: threading.Event,
+        is_open: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run_id = run_id
+        self._is_open = is_open
         self._waiting = deque(calls)
         self._pack = pack
         self._journaled = journaled
@@ -68,18 +71,44 @@ class Dispatch:
         self._lonely: deque[UnitCall] = deque()
         self._lonely_runs = False
         self._outstanding: dict[Future[list[UnitRecord]], tuple[UnitCall, ...]] = {}
-        self._ended: queue.SimpleQueue[Future[list[UnitRecord]]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Future[list[UnitRecord]] | None] = queue.SimpleQueue()
 
     def records(self) -> Iterator[list[UnitRecord]]:
-        """Yield the last records of units as their batches end: one for every unit, in order of ending."""
-        while self._waiting or self._outstanding or self._delayed or self._lonely:
+        """Yield the last records of units as their batches end: one for every unit, in order of ending.
+
+        Yields an empty list after `wake`, for the caller to add units or to say that these are all.
+        """
+        while self._is_open or self._waiting or self._outstanding or self._delayed or self._lonely:
             if self._stop.is_set():
                 yield from self._end_early()
                 return
             self._fill()
-            future = self._next_ended(POLL_SECONDS)
-            if future is not None:
-                yield self._collect(future)
+            try:
+                future = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            yield [] if future is None else self._collect(future)
+
+    def wake(self) -> None:
+        """Return to whoever iterates over the records; from any thread."""
+        self._ended.put(None)
+
+    def extend(self, calls: Iterable[UnitCall]) -> None:
+        """Add units."""
+        self._waiting.extend(calls)
+
+    def seal(self) -> None:
+        """Say that no more units follow."""
+        self._is_open = False
+
+    def withdraw(self) -> None:
+        """Give up the units that have not begun; those that run may end."""
+        self._is_open = False
+        self._waiting.clear()
+        self._delayed.clear()
+        self._lonely.clear()
+        for future in list(self._outstanding):
+            future.cancel()
 
     def _fill(self) -> None:
         while self._delayed and self._delayed[0][0] <= self._clock():

@@ -10,11 +10,13 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from prefect import Flow, Task, get_run_logger
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import RunInput, TaskRunResult
+from prefect.context import get_run_context
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -22,8 +24,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from treadle.compile.artifacts import StepArtifacts
 from treadle.compile.context import RunContext
 from treadle.compile.observer import Observers
+from treadle.compile.pipeline import Pipeline
 from treadle.compile.settling import mark_failed, settle
-from treadle.compile.step import StepEnd, StepRun, finished_before
+from treadle.compile.step import StepEnd
 from treadle.compile.supervision import supervised
 from treadle.compile.taking_up import take_up
 from treadle.errors import LeaseLost
@@ -33,6 +36,7 @@ from treadle.model.states import RunState, StepState
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
+    from prefect.context import FlowRunContext
     from prefect.futures import PrefectFuture
 
 NAME_PREFECT_REFUSES = re.compile(r"[/%&><]")
@@ -108,29 +112,57 @@ def _conduct(context: RunContext, flow_run_id: UUID) -> State[None]:
 
 
 def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: StepArtifacts) -> None:
+    """Submit every step as soon as those it needs are, a fed one when there is something for it to do."""
+    pipeline = Pipeline(context, rows)
+    waiting = [row for row in rows if row.state is StepState.DONE or context.scope.admits(row.position)]
+    names = {row.name for row in waiting}
     futures: dict[str, PrefectFuture[State[None]]] = {}
-    for step, row in zip(context.plan.steps, rows, strict=True):
-        if row.state is not StepState.DONE and not context.scope.admits(row.position):
-            continue
-        wait_for = [futures[need] for need in step.step.needs if need in futures]
-        task = _step_task(context, row, artifacts)
-        futures[row.name] = task.submit(row.position, return_state=False, wait_for=wait_for)
+    while waiting:
+        pipeline.changed.clear()
+        for row in list(waiting):
+            needs = [need for need in context.plan.steps[row.position].step.needs if need in names]
+            if pipeline.may_begin(row.position) and all(need in futures for need in needs):
+                task = _step_task(pipeline, row.name, artifacts)
+                futures[row.name] = _submit(pipeline, row.position, task, [futures[need] for need in needs])
+                waiting.remove(row)
+        if waiting:
+            pipeline.changed.wait()
     for future in futures.values():
         future.wait()
 
 
-def _step_task(context: RunContext, row: StepRecord, artifacts: StepArtifacts) -> Task[[int], State[None]]:
+def _submit(
+    pipeline: Pipeline,
+    position: int,
+    task: Task[[int], State[None]],
+    needs: Sequence[PrefectFuture[State[None]]],
+) -> PrefectFuture[State[None]]:
+    if pipeline.is_ahead(position):
+        # What `Task.submit` does, but for edges on which Prefect does not wait.
+        edges: set[RunInput] = {TaskRunResult(id=need.task_run_id) for need in needs}
+        runner = cast("FlowRunContext", get_run_context()).task_runner
+        future: PrefectFuture[State[None]] = runner.submit(
+            task, {"position": position}, dependencies={"position": edges}
+        )
+    else:
+        future = task.submit(position, return_state=False, wait_for=needs)
+
+    def ended(_: PrefectFuture[State[None]]) -> None:
+        pipeline.ended(position, done=False)
+
+    future.add_done_callback(ended)
+    return future
+
+
+def _step_task(pipeline: Pipeline, step: str, artifacts: StepArtifacts) -> Task[[int], State[None]]:
     def run_step(position: int) -> State[None]:
-        artifacts.begin(position, row.name, UUID(task_run.get_id()))
-        if row.state is StepState.DONE:
-            end = finished_before(context, row)
-        else:
-            end = StepRun(context, position).run()
+        artifacts.begin(position, step, UUID(task_run.get_id()))
+        end = pipeline.run(position)
         artifacts.end(position, end.report)
         get_run_logger().log(logging.INFO if end.state is StepState.DONE else logging.ERROR, "%s", end.report)
         return _prefect_state(end)
 
-    name = _prefect_name(row.name)
+    name = _prefect_name(step)
     return Task(run_step, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
 
 

@@ -23,14 +23,21 @@ class Recorder:
     Args:
         context: The run.
         position: The step's place in the plan.
+        on_recorded: Called with records as soon as the ledger has them.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, context: RunContext, position: int, *, clock: Callable[[], float] = time.monotonic
+        self,
+        context: RunContext,
+        position: int,
+        *,
+        on_recorded: Callable[[Sequence[UnitRecord]], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._context = context
         self._position = position
+        self._on_recorded = on_recorded
         self._clock = clock
         self._unwritten: list[UnitRecord] = []
         self._written_at = clock()
@@ -38,13 +45,12 @@ class Recorder:
 
     def recall(self, records: Sequence[UnitRecord]) -> None:
         """Take records that the ledger has, and tell the observer."""
-        self.records.update((record.index, record) for record in records)
-        done = sum(record.state is UnitState.DONE for record in records)
-        self._context.observer.units_ended(self._position, done, len(records) - done)
+        self._take(records)
+        self._on_recorded(records)
 
     def add(self, records: Sequence[UnitRecord]) -> None:
         """Take the records of a batch, tell the observer, and write if it is time and the ledger is free."""
-        self.recall(records)
+        self._take(records)
         self._unwritten.extend(records)
         if self._clock() - self._written_at >= FLUSH_SECONDS:
             try:
@@ -58,5 +64,11 @@ class Recorder:
         if self._unwritten:
             with self._context.writing() as tx:
                 units.record_units(tx, self._context.run_id, self._position, self._unwritten)
-            self._unwritten = []
+            written, self._unwritten = self._unwritten, []
+            self._on_recorded(written)
         self._written_at = self._clock()
+
+    def _take(self, records: Sequence[UnitRecord]) -> None:
+        self.records.update((record.index, record) for record in records)
+        done = sum(record.state is UnitState.DONE for record in records)
+        self._context.observer.units_ended(self._position, done, len(records) - done)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from treadle.compile.context import RunContext
 from treadle.compile.dispatch import Dispatch
 from treadle.compile.failing import causes_text, tails_text
+from treadle.compile.feeding import Feed
 from treadle.compile.labels import step_label
 from treadle.compile.merging import merge_step
 from treadle.compile.recording import Recorder
@@ -21,6 +22,7 @@ from treadle.model.dataset import Item
 from treadle.model.filters import nothing_selected, select
 from treadle.model.merging import Outcome
 from treadle.model.outputs import parse_init_output, parse_unit_output
+from treadle.model.pipelining import settled_items
 from treadle.model.policy import is_tolerated
 from treadle.model.records import UnitRecord
 from treadle.model.states import StepState, UnitState
@@ -56,16 +58,20 @@ class StepRun:
     Args:
         context: The run.
         position: The step's place in the plan, from 0.
+        onward: Where items go on from, each as soon as its unit is done; None where the next step waits.
     """
 
-    def __init__(self, context: RunContext, position: int) -> None:
+    def __init__(self, context: RunContext, position: int, *, onward: Feed | None = None) -> None:
         self._context = context
         self._position = position
+        self._onward = onward
         self._planned = context.plan.steps[position]
-        self._recorder = Recorder(context, position)
+        self._recorder = Recorder(context, position, on_recorded=self._feed_on)
         self._retrying = Retrying(self._planned.step.retries)
         self._known: dict[int, units.PlannedUnit] = {}
         self._done_before: dict[int, UnitRecord] = {}
+        self._inputs: dict[str, Item] = {}
+        self._urls: dict[int, str] = {}
 
     def run(self) -> StepEnd:
         """Run the step to its end; the ledger has its state and the merged dataset when this returns.
@@ -117,47 +123,72 @@ class StepRun:
     def _first_units(self) -> list[Unit]:
         task = self._planned.task.task
         if not self._known:
-            return first_units(task, self._planned.step, self._select(), self._context.plan.zarr_dir)
+            selected = [] if task.type.is_converter else self._select()
+            self._inputs = {item.zarr_url: item for item in selected}
+            return first_units(task, self._planned.step, selected, self._context.plan.zarr_dir)
         known = [known.unit for known in self._known.values()]
+        if self._onward is not None:
+            self._inputs = {item.zarr_url: item for item in self._dataset_items()}
         return known[:1] if task.type.is_compound else known
 
     def _select(self) -> list[Item]:
-        task = self._planned.task.task
-        if task.type.is_converter:
-            return []
-        attributes = self._context.plan.attribute_filters
+        items, attributes = self._dataset_items(), self._context.plan.attribute_filters
+        selected = select(items, self._planned.type_filters, attributes)
+        if not selected:
+            raise nothing_selected(
+                self._planned.step.name, len(items), self._planned.type_filters, attributes
+            )
+        return selected
+
+    def _dataset_items(self) -> Sequence[Item]:
         with self._context.ledger.reading() as tx:
             _, dataset = datasets.load_dataset(tx, self._context.plan.dataset)
-        selected = select(dataset.items, self._planned.type_filters, attributes)
-        if not selected:
-            name, items = self._planned.step.name, len(dataset.items)
-            raise nothing_selected(name, items, self._planned.type_filters, attributes)
-        return selected
+        return dataset.items
 
     def _execute(self, planned: Sequence[Unit], *, is_init: bool) -> None:
         """Run those of the units that are not done; the recorder has the records of all afterwards."""
-        context = self._context
-        new = [unit for unit in planned if unit.index not in self._known]
-        if new:
-            with context.writing() as tx:
-                units.plan_units(tx, context.run_id, self._position, new)
-        context.observer.units_planned(self._position, len(planned))
-        done = [self._done_before[unit.index] for unit in planned if unit.index in self._done_before]
-        self._recorder.recall(done)
-        dispatch = Dispatch(
-            context.run_id,
-            [self._call(unit, is_init=is_init) for unit in planned if unit.index not in self._done_before],
-            pack=self._pack,
-            journaled=self._journaled,
-            retrying=self._retrying,
-            cluster=context.cluster,
-            stop=context.stop,
-        )
+        dispatch = self._dispatch(self._begin(planned, is_init=is_init))
         try:
             for records in dispatch.records():
                 self._recorder.add(records)
         finally:
             self._recorder.flush()
+
+    def _begin(self, planned: Sequence[Unit], *, is_init: bool = False) -> list[UnitCall]:
+        """Write units into the ledger that are new there, and return the calls of those that are not done."""
+        new = [unit for unit in planned if unit.index not in self._known]
+        if new:
+            with self._context.writing() as tx:
+                units.plan_units(tx, self._context.run_id, self._position, new)
+        self._context.observer.units_planned(self._position, len(planned))
+        done = self._done_before
+        self._urls.update((unit.index, unit.zarr_url) for unit in planned if unit.zarr_url is not None)
+        self._recorder.recall([done[unit.index] for unit in planned if unit.index in done])
+        return [self._call(unit, is_init=is_init) for unit in planned if unit.index not in done]
+
+    def _dispatch(self, calls: Sequence[UnitCall], *, is_open: bool = False) -> Dispatch:
+        return Dispatch(
+            self._context.run_id,
+            calls,
+            pack=self._pack,
+            journaled=self._journaled,
+            retrying=self._retrying,
+            cluster=self._context.cluster,
+            stop=self._context.stop,
+            is_open=is_open,
+        )
+
+    def _feed_on(self, records: Sequence[UnitRecord]) -> None:
+        """Pass on the items that units leave behind, as soon as the ledger has the units."""
+        if self._onward is None:
+            return
+        settled: list[Item] = []
+        for record in records:
+            if record.state is UnitState.DONE:
+                item = self._inputs[self._urls[record.index]]
+                output = parse_unit_output(record.output)
+                settled += settled_items(item, output, self._planned.task.task) or []
+        self._onward.put(settled)
 
     def _call(self, unit: Unit, *, is_init: bool) -> UnitCall:
         resources = self._planned.resources[unit.part]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
 
 from pydantic import JsonValue
-from sqlalchemy import bindparam, func, insert, literal, select, update
+from sqlalchemy import bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -146,6 +146,32 @@ def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Un
         .scalar_subquery()
     )
     tx.execute(update(steps).where(*_is_step(run_id, position)).values(units=number))
+
+
+def drop_units(tx: Transaction, run_id: int, position: int, indexes: Collection[int]) -> None:
+    """Forget planned units, whatever became of them, and count those of the step that are left.
+
+    Args:
+        tx: A writing transaction.
+        run_id: The run.
+        position: The step's place in the plan.
+        indexes: The units.
+
+    Raises:
+        UnknownName: The run has no such step.
+    """
+    _lock_step(tx, run_id, position)
+    drop = delete(units).where(*_is_unit(run_id, position), units.c.index == bindparam("unit"))
+    tx.execute(drop, [{"unit": index} for index in indexes])
+    states = select(units.c.state, func.count()).where(*_is_unit(run_id, position)).group_by(units.c.state)
+    left = dict(tx.execute(states).all())
+    tx.execute(
+        update(steps)
+        .where(*_is_step(run_id, position))
+        .values(
+            units=sum(left.values()), done=left.get(UnitState.DONE, 0), failed=left.get(UnitState.FAILED, 0)
+        )
+    )
 
 
 def record_units(tx: Transaction, run_id: int, position: int, records: Sequence[UnitRecord]) -> None:

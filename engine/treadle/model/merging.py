@@ -59,13 +59,14 @@ def merge(
         task: The step's task.
         zarr_dir: The dataset's folder.
         inputs: URLs of the items that the step was given.
-        outcomes: The end of every unit of the step, in any order.
+        outcomes: The end of every unit of the step, in any order. New items follow one another in the order
+            of the units' indexes; for a parallel task in the order in which their items are in the dataset.
 
     Raises:
         MergeFailed: Names every contradiction with its unit and URL; the dataset is to stay as it was.
     """
     before = {item.zarr_url: item for item in items}
-    reports, removals = _gather(task, outcomes)
+    reports, removals = _gather(task, _ordered(task, items, outcomes))
     if not reports and not removals:
         processed = _processed(task, inputs, outcomes)
         if not task.output_types and before.keys() >= set(processed):
@@ -91,12 +92,21 @@ def merge(
     )
 
 
+def _ordered(task: Task, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes in the order that counts, whenever their units were planned."""
+    by_index = sorted(outcomes, key=lambda outcome: outcome.unit.index)
+    if task.type is not TaskType.PARALLEL:
+        return by_index
+    places: dict[str | None, int] = {item.zarr_url: place for place, item in enumerate(items)}
+    return sorted(by_index, key=lambda outcome: places.get(outcome.unit.zarr_url, len(places)))
+
+
 def _gather(task: Task, outcomes: Sequence[Outcome]) -> tuple[list[_Report], dict[str, int]]:
     """Return the distinct updates of the units that are done, and each removed URL with its unit."""
     reports: dict[str, _Report] = {}
     removals: dict[str, int] = {}
     problems = []
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.unit.index):
+    for outcome in outcomes:
         unit = outcome.unit.index
         if not outcome.done:
             continue

@@ -50,11 +50,16 @@ def first_units(task: Task, step: Step, items: Sequence[Item], zarr_dir: str) ->
     part = task.type.first_part
     args = step.args(part)
     if part is Part.PARALLEL:
-        return [Unit(index, part, url, {**args, "zarr_url": url}) for index, url in enumerate(urls)]
+        return [parallel_unit(step, url, index) for index, url in enumerate(urls)]
     engine: dict[str, JsonValue] = {"zarr_dir": zarr_dir}
     if not task.type.is_converter:
         engine["zarr_urls"] = list[JsonValue](urls)
     return [Unit(0, part, None, {**args, **engine})]
+
+
+def parallel_unit(step: Step, url: str, index: int) -> Unit:
+    """Return the unit of a parallel step that works on one item."""
+    return Unit(index, Part.PARALLEL, url, {**step.args(Part.PARALLEL), "zarr_url": url})
 
 
 def input_urls(task: Task, first: Sequence[Unit]) -> list[str]:

@@ -1,12 +1,13 @@
-"""A ledger with a run of several tasks, and a world in which drivers and workers die when a test says so."""
+"""A ledger with a run of five kinds of tasks, and a world in which drivers and workers die on demand."""
 
 from __future__ import annotations
 
 import itertools
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,8 +18,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from treadle.compile import recording
 from treadle.compile.context import RunContext
 from treadle.compile.observer import Observer
+from treadle.compile.pipeline import Pipeline
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.compile.settling import settle
 from treadle.compile.step import StepRun, finished_before
@@ -28,7 +31,7 @@ from treadle.execute.batch import Batch, UnitCall
 from treadle.execute.journal import open_journal
 from treadle.execute.records import ended_without_result
 from treadle.ledger import Ledger, Transaction, datasets, leases, packages, runs, sqlite_url, units
-from treadle.ledger.runs import RunRecord
+from treadle.ledger.runs import RunRecord, StepRecord
 from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import make_plan
 from treadle.model.policy import OnFailure, Retries
@@ -41,10 +44,13 @@ TASKS = {
     "Make": TaskType.CONVERTER_NON_PARALLEL,
     "Mark": TaskType.PARALLEL,
     "Derive": TaskType.PARALLEL,
+    "Silent": TaskType.PARALLEL,
+    "Snatch": TaskType.PARALLEL,
     "Parts": TaskType.COMPOUND,
     "Count": TaskType.NON_PARALLEL,
 }
 FOLDER = "/data"
+DEADLINE_SECONDS = 30.0
 
 
 def task(name: str, kind: TaskType) -> Task:
@@ -55,19 +61,24 @@ def task(name: str, kind: TaskType) -> Task:
 def output_of(name: str, call: UnitCall) -> JsonValue:
     """What a unit returns: always the same, and enough to see in the dataset whether it was merged."""
     url = str(call.args.get("zarr_url"))
-    if name == "Make":
-        return {"image_list_updates": [{"zarr_url": f"{FOLDER}/new-{number}"} for number in range(2)]}
-    if name == "Mark":
-        return {"image_list_updates": [{"zarr_url": url, "attributes": {"unit": call.index}}]}
-    if name == "Derive":
-        return {"image_list_updates": [{"zarr_url": f"{url}-derived", "origin": url}]}
-    if name == "Parts" and call.is_init:
-        urls = call.args["zarr_urls"]
-        parts = [{"zarr_url": url, "init_args": {"part": part}} for url in urls for part in range(2)]
-        return {"parallelization_list": parts}
+    if name == "Parts":
+        return _parts(call) if call.is_init else None
     if name == "Count":
         return {"image_list_removals": [call.args["zarr_urls"][0]]}
-    return None
+    if name == "Snatch":
+        return {"image_list_removals": [f"{FOLDER}/item-0"]} if url.endswith("-2") else None
+    made: dict[str, list[JsonValue]] = {
+        "Make": [{"zarr_url": f"{FOLDER}/new-{number}"} for number in range(2)],
+        "Mark": [{"zarr_url": url, "attributes": {"mark": url.rpartition("/")[2]}}],
+        "Derive": [{"zarr_url": f"{url}-derived", "origin": url}],
+    }
+    return {"image_list_updates": made[name]} if name in made else None
+
+
+def _parts(call: UnitCall) -> JsonValue:
+    urls = call.args["zarr_urls"]
+    parts = [{"zarr_url": url, "init_args": {"part": part}} for url in urls for part in range(2)]
+    return {"parallelization_list": parts}
 
 
 class DriverKilled(BaseException):
@@ -134,36 +145,49 @@ class World:
 
     Attributes:
         failures: How many times each unit, by position and index, is still to fail, and why.
+        failing_items: The items, by position and URL, whose units always fail.
         started: How often each unit was started.
         repeated: Units that were started although they had been done.
         calls: The calls of each unit, in order.
+        before_unit: Called before each unit runs, if a test wants to hold it.
     """
 
     fate: Fate
     names: list[str]
     failures: dict[tuple[int, int], list[Cause]] = field(default_factory=dict)
+    failing_items: set[tuple[int, str]] = field(default_factory=set)
     started: Counter[tuple[int, int]] = field(default_factory=Counter)
     finished: set[tuple[int, int]] = field(default_factory=set)
     repeated: set[tuple[int, int]] = field(default_factory=set)
     calls: dict[tuple[int, int], list[UnitCall]] = field(default_factory=dict)
     name: str = "world"
     slots: int = 2
+    before_unit: Callable[[tuple[int, int]], None] | None = None
 
     def submit(self, _function: object, batch: Batch) -> Future[Any]:
+        """Run the batch at once; in a thread of its own if its units may be held."""
         future: Future[Any] = Future()
+        if self.before_unit is None:
+            self._run_batch(batch, future)
+        else:
+            threading.Thread(target=self._run_batch, args=(batch, future), daemon=True).start()
+        return future
+
+    def _run_batch(self, batch: Batch, future: Future[Any]) -> None:
         try:
             with open_journal(Path(batch.log_folder), "worker", batch.driver) as journal:
                 records = [self._run(batch, call, journal) for call in batch.calls]
             future.set_result(records)
         except WorkerLost as lost:
             future.set_exception(lost)
-        return future
 
     def broadcast(self, _function: object, _payload: object) -> None:
         """There is nothing that runs on."""
 
     def _run(self, batch: Batch, call: UnitCall, journal: Any) -> UnitRecord:
         unit = (batch.position, call.index)
+        if self.before_unit is not None:
+            self.before_unit(unit)
         self.fate.pass_event(on_worker=True)
         self.started[unit] += 1
         self.calls.setdefault(unit, []).append(call)
@@ -179,6 +203,8 @@ class World:
         return record
 
     def _record(self, position: int, call: UnitCall) -> UnitRecord:
+        if (position, str(call.args.get("zarr_url"))) in self.failing_items:
+            return ended_without_result(call.index, Cause.FAILED, "it always fails", attempt=call.attempt)
         causes = self.failures.get((position, call.index))
         if causes:
             cause = causes.pop(0)
@@ -247,33 +273,68 @@ class Bench:
             scope=scope,
         )
 
-    def drive(self, scope: Scope = EVERYTHING) -> RunRecord:
-        """Do what a flow does, without Prefect; return early if the driver is killed."""
+    def drive(self, scope: Scope = EVERYTHING, *, pipelined: bool = True) -> RunRecord:
+        """Do what a flow does, without Prefect; return early if the driver is killed.
+
+        Steps wait for one another, or begin ahead as in a flow.
+        """
         self.world.fate.dead = False
         context = self.context(scope)
         try:
             record = take_up(context, "flow-run")
             if record.state is RunState.DONE:
                 return record
-            for step in record.steps:
-                if step.state is StepState.DONE:
-                    finished_before(context, step)
-                elif not scope.admits(step.position):
-                    continue
-                elif StepRun(context, step.position).run().state is not StepState.DONE:
-                    break
+            steps = [
+                step for step in record.steps if step.state is StepState.DONE or scope.admits(step.position)
+            ]
+            if pipelined:
+                _run_pipelined(context, record, steps)
+            else:
+                _run_in_turn(context, steps)
             settle(context)
         except DriverKilled:
             pass
         return self.record
 
-    def drive_to_the_end(self, attempts: int = 40) -> RunRecord:
+    def drive_to_the_end(self, attempts: int = 40, *, pipelined: bool = True) -> RunRecord:
         """Resume until the run is done."""
         for _ in range(attempts):
-            record = self.drive()
+            record = self.drive(pipelined=pipelined)
             if record.state is RunState.DONE:
                 return record
         raise AssertionError(f"not done after {attempts} drives: {record.state}, {record.error}")
+
+
+def _run_in_turn(context: RunContext, steps: Sequence[StepRecord]) -> None:
+    for step in steps:
+        if step.state is StepState.DONE:
+            finished_before(context, step)
+        elif StepRun(context, step.position).run().state is not StepState.DONE:
+            return
+
+
+def _run_pipelined(context: RunContext, record: RunRecord, steps: Sequence[StepRecord]) -> None:
+    pipeline = Pipeline(context, record.steps)
+    ends: list[Future[StepState]] = []
+
+    def run(position: int, before: Future[StepState] | None) -> StepState:
+        try:
+            waits = before is not None and not pipeline.is_ahead(position)
+            if before is not None and waits and before.result() is not StepState.DONE:
+                return StepState.NOT_RUN
+            return pipeline.run(position).state
+        finally:
+            pipeline.ended(position, done=False)
+
+    with ThreadPoolExecutor(len(steps)) as threads, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recording, "FLUSH_SECONDS", 0)
+        for step in steps:
+            while not pipeline.may_begin(step.position):
+                pipeline.changed.wait(DEADLINE_SECONDS)
+                pipeline.changed.clear()
+            ends.append(threads.submit(run, step.position, ends[-1] if ends else None))
+    for end in ends:
+        end.result()
 
 
 @dataclass(frozen=True)

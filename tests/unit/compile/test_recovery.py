@@ -33,7 +33,7 @@ def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_
     names = data.draw(CHAINS, label="tasks")
     asked = bench_parts.Asked(names, Retries(attempts=data.draw(st.integers(1, 3), label="attempts")))
     undisturbed = new_bench(asked)
-    undisturbed.drive_to_the_end(attempts=1)
+    undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
     deaths = data.draw(st.integers(0, 4), label="deaths")
     fate = bench_parts.Fate(
@@ -61,7 +61,7 @@ def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_
 def test_every_single_moment_of_a_run_survives_a_kill(new_bench: Any, bench_parts: Any, victim: str) -> None:
     asked = bench_parts.Asked(["Mark", "Derive"], items=2)
     undisturbed = new_bench(asked)
-    undisturbed.drive_to_the_end(attempts=1)
+    undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
     for moment in range(1000):
         bench = new_bench(asked, bench_parts.Fate([moment], [victim]))
@@ -102,7 +102,7 @@ def test_a_resumed_step_merges_its_late_units_where_they_would_have_been(
 ) -> None:
     asked = bench_parts.Asked(["Derive", "Mark"], items=3)
     undisturbed = new_bench(asked)
-    undisturbed.drive_to_the_end(attempts=1)
+    undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
     bench = new_bench(asked)
     bench.world.failures = {(0, 0): [Cause.FAILED]}
@@ -178,7 +178,7 @@ def test_a_step_goes_on_without_units_that_fail_and_they_can_be_tried_again(
 def test_too_many_failures_end_the_run_whatever_the_step_says(
     new_bench: Any, bench_parts: Any, threshold: float, failing: int
 ) -> None:
-    asked = bench_parts.Asked(["Derive", "Mark"], on_failure=OnFailure.CONTINUE, threshold=threshold)
+    asked = bench_parts.Asked(["Derive", "Count"], on_failure=OnFailure.CONTINUE, threshold=threshold)
     bench = new_bench(asked)
     bench.world.failures = {(0, index): [Cause.FAILED] for index in range(failing)}
 
