@@ -42,7 +42,9 @@ class Bench:
 
     def run(self, code: int = 0) -> dict[str, Any]:
         """Run the workflow; return the run as JSON."""
-        return self.treadle(*self.run_words, code=code).data
+        run: dict[str, Any] = self.treadle(*self.run_words, code=code).data
+        assert "id" in run, run  # else it is an error that kept the run from starting
+        return run
 
     @property
     def items(self) -> dict[str, Any]:
