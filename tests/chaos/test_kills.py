@@ -55,16 +55,27 @@ class Drivers:
 
     process: subprocess.Popen[str]
 
-    def start(self, run_id: int) -> psutil.Process:
+    @contextlib.contextmanager
+    def driving(self, run_id: int) -> Iterator[psutil.Process]:
+        """Start a driver; it has ended when the context is left, by force if need be."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{run_id}\n")
         self.process.stdin.flush()
-        return psutil.Process(int(self._line()))
+        pid = int(self._line())
+        self._is_driving = True
+        try:
+            yield psutil.Process(pid)
+        finally:
+            if self._is_driving:
+                os.kill(pid, signal.SIGKILL)
+                self._line()
 
     def has_ended(self, seconds: float) -> bool:
+        """Whether the driver ends within that time."""
         assert self.process.stdout is not None
         ended, _, _ = select.select([self.process.stdout], [], [], seconds)
         if ended:
+            self._is_driving = False
             self._line()
         return bool(ended)
 
@@ -190,23 +201,23 @@ def load(ledger: Ledger, run_id: int) -> RunRecord:
 def drive_and_kill(arena: Arena, trial: Trial) -> None:
     """Drive a run until its driver ends, killing victims on the way; then note what the journals have."""
     trial.drives += 1
-    driver = arena.drivers.start(trial.run_id)
     is_early = trial.victims[:1] == ["driver"] and trial.chance.random() < EARLY_SHARE
     kill_at = time.monotonic() + trial.chance.uniform(0, 2) if is_early else None
-    while not arena.drivers.has_ended(0.05):
-        try:
-            members = dict(roles(driver))
-        except psutil.NoSuchProcess:
-            continue
-        note_done(arena, trial)
-        seen = [process for found in members.values() for process in found if process.pid != driver.pid]
-        trial.family.update((process.pid, process) for process in seen)
-        if trial.victims and kill_at is None and any(trial.folder.glob("*.noted")):
-            kill_at = time.monotonic() + trial.chance.uniform(0, 1.5)
-        is_time = kill_at is not None and time.monotonic() >= kill_at
-        if is_time and killed(members[trial.victims[0]], trial.chance):
-            trial.kills[trial.victims.pop(0)] += 1
-            kill_at = None
+    with arena.drivers.driving(trial.run_id) as driver:
+        while not arena.drivers.has_ended(0.05):
+            note_done(arena, trial)
+            try:
+                members = dict(roles(driver))
+            except psutil.NoSuchProcess:
+                continue
+            seen = [process for found in members.values() for process in found if process.pid != driver.pid]
+            trial.family.update((process.pid, process) for process in seen)
+            if trial.victims and kill_at is None and any(trial.folder.glob("*.noted")):
+                kill_at = time.monotonic() + trial.chance.uniform(0, 1.5)
+            is_time = kill_at is not None and time.monotonic() >= kill_at
+            if is_time and killed(members[trial.victims[0]], trial.chance):
+                trial.kills[trial.victims.pop(0)] += 1
+                kill_at = None
     note_done(arena, trial)
 
 
@@ -225,16 +236,16 @@ def note_done(arena: Arena, trial: Trial) -> None:
 
 def starts(arena: Arena, trial: Trial) -> Counter[tuple[int, int]]:
     """Return how often each unit has started, by position and index; only those of noted steps."""
-    with arena.ledger.reading() as tx:
+    noted = {file.stem: file.read_text().splitlines() for file in trial.folder.glob("*.noted")}
+    with arena.ledger.reading() as tx:  # after the files: a unit is in the ledger before it starts
         names = [step.name for step in runs.load_run(tx, trial.run_id).steps]
         entries = units.list_units(tx, trial.run_id)
     indices = {(entry.position, entry.zarr_url): entry.index for entry in entries}
-    counted: Counter[tuple[int, int]] = Counter()
-    for position, name in enumerate(names):
-        noted = trial.folder / f"{name}.noted"
-        for line in noted.read_text().splitlines() if noted.exists() else []:
-            counted[position, indices[position, json.loads(line)["zarr_url"]]] += 1
-    return counted
+    return Counter(
+        (position, indices[position, json.loads(line)["zarr_url"]])
+        for position, name in enumerate(names)
+        for line in noted.get(name, [])
+    )
 
 
 def killed(processes: list[psutil.Process], chance: random.Random) -> bool:
