@@ -20,6 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep every test away from the home folders of whoever runs it."""
     for name in [name for name in os.environ if name.startswith(("TREADLE_", "PREFECT_", "DASK_"))]:
         del os.environ[name]
+    os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that is lost in a buffer
     folder = Path(tempfile.mkdtemp(prefix="treadle-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     os.environ.update(

@@ -73,7 +73,7 @@ def test_failed_run_says_which_units_why_and_where_to_read_on(treadle: Command, 
     workflow, dataset = prepare(
         step("Create Items", count=3),
         step("Act on Item", alias="act up", fail_on=["0", "2"], attributes={"seen": 1}, output="updates"),
-        step("Mark Item"),
+        step("Act on All Items"),
     )
 
     # When it runs
@@ -82,7 +82,7 @@ def test_failed_run_says_which_units_why_and_where_to_read_on(treadle: Command, 
     # Then the table has the counts, and standard error the units, their last words and the next command
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["act", "up", "failed", "3", "1", "2"] in [row[:6] for row in rows]
-    assert ["Mark", "Item", "not", "run"] in [row[:4] for row in rows]
+    assert ["Act", "on", "All", "Items", "not", "run"] in [row[:6] for row in rows]
     assert "Step 'act up' failed" in answer.stderr
     assert "ChosenFailure: asked to fail on " in answer.stderr
     assert "unit 2 (" in answer.stderr

@@ -92,7 +92,10 @@ def _finalise(main: types.ModuleType, status: int, at_end: Callable[[], None]) -
     at_end()
     main.__dict__.clear()
     gc.collect()
-    for file in [held for held in gc.get_objects() if issubclass(type(held), _io._IOBase)]:
+    # The standard streams were there before the fork, where the collector was told to forget all there was.
+    files: list[Any] = [sys.__stdout__, sys.__stderr__]
+    files += [held for held in gc.get_objects() if issubclass(type(held), _io._IOBase)]
+    for file in files:
         with contextlib.suppress(Exception):  # nor does a file's destructor say anything
             file.flush()
     return status if all(flushed) else FLUSH_FAILED
