@@ -31,6 +31,7 @@ class FedStepRun(StepRun):
         super().__init__(context, position, onward=onward)
         self._feed = feed
         self._units: dict[str, Unit] = {}
+        self._next_index = 0
         self._begun: set[str] = set()
         self._selected: list[str] | None = None
 
@@ -38,6 +39,7 @@ class FedStepRun(StepRun):
         self._remember()
         known = [planned.unit for planned in self._known.values()]
         self._units = {unit.zarr_url: unit for unit in known if unit.zarr_url is not None}
+        self._next_index = 1 + max((unit.index for unit in known), default=-1)
         dispatch = self._dispatch([], is_open=True)
         self._feed.listen(dispatch.wake)
         try:
@@ -69,7 +71,9 @@ class FedStepRun(StepRun):
     def _send(self, items: list[Item], dispatch: Dispatch) -> None:
         new = {item.zarr_url: item for item in items if item.zarr_url not in self._begun}
         for url in new:
-            self._units.setdefault(url, parallel_unit(self._planned.step, url, len(self._units)))
+            if url not in self._units:
+                self._units[url] = parallel_unit(self._planned.step, url, self._next_index)
+                self._next_index += 1
         self._begun.update(new)
         self._inputs.update(new)
         if new:
