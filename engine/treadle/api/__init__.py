@@ -18,7 +18,7 @@ ends it. So a run goes on when `treadle up` ends, and `treadle up` joins the ser
 
 from __future__ import annotations
 
-from treadle.api.environment import client_environment
-from treadle.api.server import Server, local_server, serve
+from treadle.api.environment import Server, client_environment
+from treadle.api.server import local_server, serve
 
 __all__ = ["Server", "client_environment", "local_server", "serve"]

@@ -8,15 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from treadle.api.server import Server
 
 UI_PATH = "/prefect"
 API_PATH = "/prefect/api"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready.
+
+    Attributes:
+        api_url: URL of Prefect's API.
+        auth_string: What Prefect's clients authenticate with, `user:password`; a secret.
+        ui_url: URL for a person to open; it carries the secret.
+        folder: Where the server keeps its files.
+    """
+
+    api_url: str
+    auth_string: str = field(repr=False)
+    ui_url: str = field(repr=False)
+    folder: Path
 
 
 def auth_string(secret: str) -> str:

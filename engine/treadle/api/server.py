@@ -14,34 +14,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from treadle.api.claim import POLL_SECONDS, Address, claim, using
-from treadle.api.environment import API_PATH, auth_string
+from treadle.api.environment import API_PATH, Server, auth_string
 from treadle.api.secret import local_secret
 from treadle.errors import ServerError, StorageFull
 from treadle.settings import Settings
 
 START_SECONDS = 180
 LOG_LINES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that is ready.
-
-    Attributes:
-        api_url: URL of Prefect's API.
-        auth_string: What Prefect's clients authenticate with, `user:password`; a secret.
-        ui_url: URL for a person to open; it carries the secret.
-        folder: Where the server keeps its files.
-    """
-
-    api_url: str
-    auth_string: str = field(repr=False)
-    ui_url: str = field(repr=False)
-    folder: Path
 
 
 def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
