@@ -14,6 +14,7 @@ that descends from it, and nothing else, is the unit's.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` has no type either for what it wraps
 import contextlib
 import errno
 import fcntl
@@ -22,6 +23,7 @@ import os
 import select
 import signal
 import socket
+import sys
 from typing import Any, Callable, NoReturn
 
 from . import kernel
@@ -53,8 +55,9 @@ class Keeper:
         self._told_to_end = False
         self._pid = os.getpid()
         self._old_waking = signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
+        # The module `signal` wraps each answer in an enumeration, which costs the child 50 pages.
         self._old_handlers = {
-            number: signal.signal(number, self._take_signal) for number in (signal.SIGCHLD, signal.SIGTERM)
+            number: _signal.signal(number, self._take_signal) for number in (signal.SIGCHLD, signal.SIGTERM)
         }
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
@@ -79,7 +82,7 @@ class Keeper:
         kernel.die_with_parent(self._pid)
         signal.set_wakeup_fd(self._old_waking)
         for number, handler in self._old_handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            _signal.signal(number, _signal.SIG_DFL if handler is None else handler)
         os.dup2(self._null, 0)
         os.dup2(self._log, 1)
         os.dup2(self._log, 2)
@@ -119,7 +122,12 @@ class Keeper:
             self._answer({"id": request["id"], "refused": [stage, error.errno]})
             return
         if pid == 0:
-            self._become(self, request)
+            try:
+                self._become(self, request)
+            except BaseException:  # noqa: BLE001 - what it is must be in the log, and the status is not the keeper's
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(127)
         unit = Unit(request["id"], pid, request["timeout"], request["memory"])
         self._watch(unit)
         os.close(self._log)

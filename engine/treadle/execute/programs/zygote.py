@@ -12,7 +12,6 @@ name it would register, count or announce things twice, which a fresh process do
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import importlib.util
@@ -27,6 +26,7 @@ from . import kernel
 from .frames import receive_with_descriptor, send
 from .keeper import Keeper
 from .randomness import Randomness
+from .rehearsal import rehearse
 from .script import run_script
 from .source import Source
 
@@ -88,7 +88,7 @@ class Zygote:
             with self._randomness.watched():
                 for name in [*source.imports, *modules]:
                     self._import(name, source)
-                _fill_caches()
+                rehearse()
             refused = self._objection_to(source)
             if refused is None:
                 refused = self._obstacle()
@@ -215,6 +215,8 @@ class Zygote:
         source = self._sources[words[1]]
 
         def report() -> None:
+            if len(sys.modules) == len(self._known):
+                return
             if self._variables == os.environ:  # else what it imported may depend on what it has set
                 new = [name for name in list(sys.modules) if name not in self._known]
                 learnt = [name for name in new if name not in self._tried and self._is_worth_importing(name)]
@@ -233,18 +235,6 @@ def _installed_folders() -> tuple[str, ...]:
     site = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     folders = [os.path.dirname(os.__file__), *site]
     return tuple({folder + os.sep for path in folders for folder in (path, os.path.realpath(path))})
-
-
-def _fill_caches() -> None:
-    """Let libraries do early what each process does once, at their first use, and takes milliseconds.
-
-    Pydantic looks through the metadata of all installed packages for plugins; argparse compiles patterns.
-    """
-    with contextlib.suppress(Exception):
-        if "pydantic" in sys.modules:
-            sys.modules["pydantic"].create_model("Model", field=(int, 0))
-        if "argparse" in sys.modules:
-            sys.modules["argparse"].ArgumentParser().add_argument("--option")
 
 
 def _is_harmless(target: str) -> bool:
