@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from treadle.api import Server, client_environment, local_server
 from treadle.cli.described import failure_text, load_failures, print_steps, run_document
@@ -65,13 +66,20 @@ class Request:
 
 @contextmanager
 def server_meanwhile(settings: Settings) -> Iterator[Callable[[], Server]]:
-    """Start the server beside other work, for as long as the context lasts.
+    """Start the server and import its client beside other work; the server is there within the context.
 
     Yields:
-        A function that waits until the server is ready and returns it. It raises what `local_server` does.
+        A function that waits until both is done and returns the server. It raises what `local_server` does.
     """
     with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as pool:
-        yield pool.submit(stack.enter_context, local_server(settings)).result
+
+        def start() -> Server:
+            server = stack.enter_context(local_server(settings))
+            os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
+            import_module("treadle.runs.drive")
+            return server
+
+        yield pool.submit(start).result
 
 
 def run_here(request: Request, session: Session, ready_server: Callable[[], Server]) -> RunRecord:
@@ -123,8 +131,7 @@ def _drive_here(
 ) -> RunRecord:
     with open_cluster("local", session.settings) as cluster:
         server = ready_server()
-        os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
-        from treadle.runs.drive import drive
+        from treadle.runs.drive import drive  # not before the server is known
 
         run_id = get_run()
         what = f"{doing.format(run=run_id)} {plan.workflow.name!r} on {plan.dataset!r}"

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.context import FlowRunContext
     from prefect.futures import PrefectFuture
+
+# Prefect would import them when a flow is first called: in the midst of a run, for a quarter of a second.
+for _name in ("fastapi.encoders", "prefect.flow_engine", "prefect.task_engine", "pydantic.v1"):
+    import_module(_name)
 
 NAME_PREFECT_REFUSES = re.compile(r"[/%&><]")
 
