@@ -151,7 +151,21 @@ class OutputInvalid(UnitError):
 
 
 class WorkerLost(UnitError):
-    """The worker died under the unit."""
+    """The worker died under the unit.
+
+    Args:
+        what: See `TreadleError`.
+        remedy: See `TreadleError`.
+        blameless: No unit can be why, as when a node fails.
+        out_of_memory: The unit ran there alone, and more memory was used than there was to be.
+    """
+
+    def __init__(
+        self, what: str, *, remedy: str = "", blameless: bool = False, out_of_memory: bool = False
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.blameless = blameless
+        self.out_of_memory = out_of_memory
 
 
 class MergeFailed(TreadleError):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from treadle.clusters.port import Cluster
+from treadle.clusters.port import Cluster, Pool
 from treadle.errors import UsageError
 from treadle.settings import Settings
 
-__all__ = ["Cluster", "open_cluster"]
+__all__ = ["Cluster", "Pool", "open_cluster"]
 
 
 def _local(settings: Settings) -> Cluster:

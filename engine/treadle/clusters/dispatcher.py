@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from distributed import Client, KilledWorker
 from distributed import Future as DaskFuture
 
 from treadle.clusters.delivery import apart, perform, unpacked
+from treadle.clusters.roster import Member, Roster
 from treadle.errors import ClusterError, WorkerLost
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Order:
     future: Future[Any]
     function: Callable[[Any], Any]
     payload: Any
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +52,89 @@ class Flight:
 
 
 class Dispatcher:
-    """Keeps orders back until a slot is free, so that Dask has none that does not run.
+    """The orders of one pool: each is kept back until a worker has a free slot, then bound to that worker.
 
-    A pending order can thus be cancelled for certain, and a dying worker takes with it only what it ran.
+    Dask thus has none that does not run. A pending order can be cancelled for certain, a dying worker takes
+    with it only what it ran, and nothing is begun on a worker that ends too soon.
 
     Args:
         client: Connected client, in asynchronous mode.
-        slots: Orders that run at once.
-        bury: Returns when the worker of that name and all its processes are gone.
+        slots: Orders that run at once, at most.
+        bury: Returns when the worker of that name and all its processes are gone, and how they went.
+        expected: Called, in the loop, with how many units are expected in all.
     """
 
-    def __init__(self, client: Client, slots: int, bury: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        slots: int,
+        bury: Callable[[str], Awaitable[WorkerLost]],
+        expected: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._client = client
         self._slots = slots
         self._bury = bury
+        self._expected = expected
+        self._expectations: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._tokens = itertools.count()
         self._lock = threading.Lock()
         self._pending: deque[Order] = deque()
+        self._roster = Roster()
         self._flights: dict[int, Flight] = {}
-        self._broadcasts: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._closed: ClusterError | None = None
 
-    def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
-        """Take an order; from any thread.
+    @property
+    def slots(self) -> int:
+        """See `Pool`."""
+        return self._slots
 
-        Raises:
-            ClusterError: The dispatcher is closed.
-        """
+    @property
+    def members(self) -> list[Member]:
+        """The workers there are; to be read in the loop."""
+        return self._roster.members
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that the order at the head of the queue takes; 0 if none waits."""
+        with self._lock:
+            return self._pending[0].seconds if self._pending else 0.0
+
+    def submit(self, function: Callable[[P], R], payload: P, *, seconds: float = 0.0) -> Future[R]:
+        """See `Pool`."""
         future: Future[R] = Future()
         with self._lock:
             if self._closed is not None:
                 raise self._closed
-            self._pending.append(Order(future, function, payload))
+            self._pending.append(Order(future, function, payload, seconds))
             self._loop.call_soon_threadsafe(self._fill)
         return future
 
     def broadcast(self, function: Callable[[P], object], payload: P) -> None:
-        """Call a function on every worker, outside its slots; from any thread.
-
-        Raises:
-            ClusterError: The dispatcher is closed.
-        """
+        """See `Pool`."""
         with self._lock:
             if self._closed is not None:
                 raise self._closed
             self._loop.call_soon_threadsafe(self._start_broadcast, function, payload)
 
+    def expect(self, who: str, units: int) -> None:
+        """See `Pool`."""
+        with self._lock:
+            if self._closed is None:
+                self._loop.call_soon_threadsafe(self._note_expectation, who, units)
+
+    def _note_expectation(self, who: str, units: int) -> None:
+        self._expectations[who] = units
+        self._expected(sum(self._expectations.values()))
+
     def _start_broadcast(self, function: Callable[[P], object], payload: P) -> None:
-        task = self._loop.create_task(self._broadcast(function, payload))
-        self._broadcasts.add(task)
-        task.add_done_callback(self._broadcasts.discard)
+        self._in_background(self._broadcast(function, payload))
+
+    def _in_background(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _broadcast(self, function: Callable[[P], object], payload: P) -> None:
         try:
@@ -107,13 +142,39 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - a worker that dies meanwhile, or what cannot be pickled
             logger.warning("broadcast_failed function=%s error=%r", function, error)
 
+    def welcome(self, member: Member) -> None:
+        """Let a worker that has registered take orders."""
+        self._roster.add(member)
+        self._fill()
+
+    def retire(self, name: str) -> None:
+        """Give a worker no more orders; it may end those it has."""
+        member = self._roster.get(name)
+        if member is not None:
+            member.retiring = True
+
+    def lose(self, name: str) -> None:
+        """Strike out a worker that has left; what it ran is lost once the worker is known to be gone."""
+        tokens = self._roster.remove(name) & self._flights.keys()
+        if tokens:
+            flights = {token: self._flights[token] for token in tokens}
+            for flight in flights.values():
+                flight.watch.cancel()
+            self._in_background(self._mourn(name, flights))
+
+    async def _mourn(self, name: str, flights: dict[int, Flight]) -> None:
+        error = await self._bury(name)
+        for token, flight in flights.items():
+            if self._flights.pop(token, None) is not None:
+                flight.task.release()
+                flight.order.future.set_exception(error)
+        self._fill()
+
     def deliver(self, worker: str, token: int, outcome: bytes) -> None:  # noqa: ARG002 - Dask names it
         """Take a result from a worker's stream."""
-        flight = self._flights.pop(token, None)
+        flight = self._end(token)
         if flight is None:
             return
-        flight.watch.cancel()
-        flight.task.release()
         returned, value = unpacked(outcome)
         if returned:
             flight.order.future.set_result(value)
@@ -149,24 +210,33 @@ class Dispatcher:
             flight.order.future.set_exception(error)
 
     def _fill(self) -> None:
-        while len(self._flights) < self._slots:
+        """Begin orders in their turn as long as the first of them finds a worker."""
+        while True:
             with self._lock:
+                while self._pending and self._pending[0].future.cancelled():
+                    self._pending.popleft().future.set_running_or_notify_cancel()
                 if not self._pending:
+                    return
+                token = next(self._tokens)
+                member = self._roster.seat(token, self._pending[0].seconds, time.time())
+                if member is None:
                     return
                 order = self._pending.popleft()
             if order.future.set_running_or_notify_cancel():
-                self._launch(order)
+                self._launch(token, order, member)
+            else:
+                self._roster.leave(token)
 
-    def _launch(self, order: Order) -> None:
-        token = next(self._tokens)
+    def _launch(self, token: int, order: Order, member: Member) -> None:
         try:
-            task = self._to_dask(token, order)
+            task = self._to_dask(token, order, member)
         except Exception as error:  # noqa: BLE001 - pickling runs code of the order's own
+            self._roster.leave(token)
             order.future.set_exception(error)
             return
         self._flights[token] = Flight(order, task, self._loop.create_task(self._watch(token, task)))
 
-    def _to_dask(self, token: int, order: Order) -> DaskFuture[None]:
+    def _to_dask(self, token: int, order: Order, member: Member) -> DaskFuture[None]:
         with dask.config.set(SUBMISSION_CONFIGURATION):
             return self._client.submit(
                 perform,
@@ -176,16 +246,24 @@ class Dispatcher:
                 key=("treadle-batch", token),
                 pure=False,
                 retries=0,
+                workers=[member.address],
             )
 
     async def _watch(self, token: int, task: DaskFuture[None]) -> None:
-        """Wait for an end without a result: a delivery ends this watch."""
+        """Wait for an end without a result: a delivery, or the loss of the worker, ends this watch."""
         error = await task.exception()
         if isinstance(error, KilledWorker):
-            name = str(error.last_worker.name)
-            await self._bury(name)
-            error = WorkerLost(f"Worker {name} died while it ran a batch.")
-        if error is None:
-            error = WorkerLost("The cluster's scheduler gave up a batch while it ran.")
-        self._flights.pop(token).order.future.set_exception(error)
-        self._fill()
+            return
+        flight = self._end(token)
+        if flight is not None:
+            lost = WorkerLost("The cluster's scheduler gave up a batch while it ran.")
+            flight.order.future.set_exception(error or lost)
+            self._fill()
+
+    def _end(self, token: int) -> Flight | None:
+        flight = self._flights.pop(token, None)
+        if flight is not None:
+            flight.watch.cancel()
+            flight.task.release()
+            self._roster.leave(token)
+        return flight

@@ -12,21 +12,20 @@ import asyncio
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
+from treadle.clusters.port import ANY_RESOURCES, Pool
 from treadle.clusters.worker_process import WorkerProcess
 from treadle.errors import ClusterError, WorkersUnavailable
+from treadle.model.resources import Resources
 
 if TYPE_CHECKING:
     from treadle.clusters.dispatcher import Dispatcher
-
-P = TypeVar("P")
-R = TypeVar("R")
 
 DASK_LOGGERS = ("distributed", "distributed.client", "tornado.application")
 
@@ -53,15 +52,8 @@ class LocalCluster:
         """See `Cluster`."""
         return self._slots
 
-    def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
+    def pool(self, resources: Resources = ANY_RESOURCES) -> Pool:  # noqa: ARG002 - one serves all units
         """See `Cluster`."""
-        return self._opened().submit(function, payload)
-
-    def broadcast(self, function: Callable[[P], object], payload: P) -> None:
-        """See `Cluster`."""
-        self._opened().broadcast(function, payload)
-
-    def _opened(self) -> Dispatcher:
         if self._dispatcher is None:
             raise ClusterError("The local cluster is not open.", remedy="Enter it as a context first.")
         return self._dispatcher

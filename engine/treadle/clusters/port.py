@@ -1,4 +1,4 @@
-"""The port: all that the engine knows of a cluster."""
+"""The ports: all that the engine knows of a cluster."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from treadle.model.resources import Resources
+
 P = TypeVar("P")
 R = TypeVar("R")
 
+ANY_RESOURCES = Resources()
 
-class Cluster(Protocol):
-    """Workers that run functions; a context manager around their life.
 
-    `treadle.testing.cluster.ClusterContract` tests an implementation against what is said here.
-    """
-
-    @property
-    def name(self) -> str:
-        """What the user calls it."""
+class Pool(Protocol):
+    """Workers that run functions, all of them with the same resources."""
 
     @property
     def slots(self) -> int:
-        """How many functions run at once."""
+        """How many functions run at once, at most."""
 
-    def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
+    def submit(self, function: Callable[[P], R], payload: P, *, seconds: float = 0.0) -> Future[R]:
         """Run `function(payload)` on a worker as soon as a slot is free, first come first served.
 
         Function, payload and result are pickled. The future can be cancelled as long as it is pending: the
@@ -35,6 +32,11 @@ class Cluster(Protocol):
         - `WorkerLost` if its worker died under it, or the cluster was closed: every process of the units it
           ran is then gone too, and another worker takes the place of the dead one;
         - `WorkersUnavailable` if no worker could be brought up.
+
+        Args:
+            function: Importable.
+            payload: Its argument.
+            seconds: How long it takes at least: it is not begun on a worker that ends before.
 
         Raises:
             ClusterError: The cluster is not open.
@@ -50,11 +52,40 @@ class Cluster(Protocol):
             ClusterError: The cluster is not open.
         """
 
-    def __enter__(self) -> Self:
-        """Start the workers.
+    def expect(self, who: str, units: int) -> None:
+        """Say how many units somebody still has for this pool, those that run included; from any thread.
+
+        A pool grows and shrinks by the sum over all who said something; whoever is done says 0.
+        """
+
+
+class Cluster(Protocol):
+    """Pools of workers; a context manager around their life.
+
+    `treadle.testing.cluster.ClusterContract` tests an implementation against what is said here.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+
+    @property
+    def slots(self) -> int:
+        """How many functions with the least resources run at once, at most."""
+
+    def pool(self, resources: Resources = ANY_RESOURCES) -> Pool:
+        """Return the workers for units that need these resources; equal needs share a pool.
 
         Raises:
-            WorkersUnavailable: None came up.
+            ClusterError: The cluster is not open.
+            WorkersUnavailable: It can never have such workers.
+        """
+
+    def __enter__(self) -> Self:
+        """Start what pools need.
+
+        Raises:
+            WorkersUnavailable: No worker could come up.
         """
 
     def __exit__(

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import dask
-from distributed import Client, Scheduler
-from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed import Client
 from distributed.security import Security
 
+from treadle.clusters.attendance import Attendance
 from treadle.clusters.delivery import OPERATION
 from treadle.clusters.dispatcher import Dispatcher
 from treadle.clusters.servers import CONFIGURATION, QuietScheduler
@@ -47,7 +47,6 @@ class Session:
         self._names = (f"local-{number}" for number in itertools.count(2))
         self._loop = asyncio.get_running_loop()
         self._gone: dict[str, asyncio.Future[None]] = {}
-        self._arrivals = Arrivals()
 
     async def run(self, opened: Future[Dispatcher], closing: Future[None]) -> None:
         """Open the cluster, keep it working, close it.
@@ -73,7 +72,6 @@ class Session:
         security = Security.temporary()
         with dask.config.set(CONFIGURATION):  # read while they start; the user's own is back at once
             self._scheduler = await QuietScheduler(security)
-            self._scheduler.add_plugin(self._arrivals)
             self._client = await Client(
                 self._scheduler.address, security=security, asynchronous=True, set_as_default=False
             )
@@ -93,6 +91,8 @@ class Session:
     @asynccontextmanager
     async def _dispatching(self) -> AsyncIterator[Dispatcher]:
         dispatcher = Dispatcher(self._client, self._slots, self._bury)
+        self._attendance = Attendance(dispatcher)
+        self._scheduler.add_plugin(self._attendance)
         self._scheduler.stream_handlers[OPERATION] = dispatcher.deliver
         try:
             yield dispatcher
@@ -113,7 +113,7 @@ class Session:
         worker = self._worker
         gone = self._gone[worker.name] = self._in_thread(worker.wait_gone)
         worker.introduce(introduction)
-        arrived = asyncio.create_task(self._arrivals.of(worker.name))
+        arrived = asyncio.create_task(self._attendance.of(worker.name))
         awaited = {gone, arrived, self._closing}
         await asyncio.wait(awaited, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if arrived.done() or self._closing.done():
@@ -145,10 +145,11 @@ class Session:
                     dispatcher.fail(_as_unavailable(error))
                     return
 
-    async def _bury(self, name: str) -> None:
+    async def _bury(self, name: str) -> WorkerLost:
         if name == self._worker.name:
             self._worker.kill()
         await asyncio.wait({self._gone[name]})
+        return WorkerLost(f"Worker {name} died while it ran a batch.")
 
     def _in_thread(self, function: Callable[[], None]) -> asyncio.Future[None]:
         """Call a blocking function in a thread that nobody waits for when the loop ends."""
@@ -173,21 +174,3 @@ def _as_unavailable(error: WorkersUnavailable | OSError) -> WorkersUnavailable:
     if isinstance(error, WorkersUnavailable):
         return error
     return WorkersUnavailable(f"The local cluster cannot start another worker: {error}.")
-
-
-class Arrivals(SchedulerPlugin):
-    """Tells when a worker of some name has registered."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, asyncio.Event] = {}
-
-    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
-        """Called by the scheduler."""
-        self._event(scheduler.workers[worker].name).set()
-
-    async def of(self, name: str) -> None:
-        """Return when the worker of that name is there."""
-        await self._event(name).wait()
-
-    def _event(self, name: object) -> asyncio.Event:
-        return self._events.setdefault(str(name), asyncio.Event())

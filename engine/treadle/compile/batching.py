@@ -16,25 +16,26 @@ WEIGHT_OF_LATEST = 0.3
 class BatchSizer:
     """Chooses the size of the next batch.
 
-    Args:
-        slots: Units that the cluster runs at once.
+    Attributes:
+        longest: Seconds that the longest unit so far took; 0 while nothing is known.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    def __init__(self) -> None:
+        self.longest = 0.0
         self._seconds: float | None = None
 
     def measured(self, seconds: float) -> None:
         """Learn how long one unit took; its journal and its record cost a little beside."""
+        self.longest = max(self.longest, seconds)
         seconds = max(seconds, SECONDS_BESIDE)
         known = self._seconds
         self._seconds = seconds if known is None else known + WEIGHT_OF_LATEST * (seconds - known)
 
-    def next_size(self, remaining: int) -> int:
-        """Return how many of the `remaining` units to send next; at least 1."""
+    def next_size(self, remaining: int, slots: int) -> int:
+        """Return how many of the `remaining` units to send next, if `slots` run at once; at least 1."""
         if self._seconds is None:
             return 1
         by_time = int(SECONDS_PER_BATCH / self._seconds)
-        by_share = -(-remaining // (2 * self._slots))
+        by_share = -(-remaining // (2 * slots))
         at_least = min(int(SECONDS_AT_LEAST / self._seconds), remaining)
         return max(1, at_least, min(by_time, by_share))

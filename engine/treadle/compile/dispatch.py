@@ -6,11 +6,11 @@ import heapq
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 
-from treadle.clusters.port import Cluster
+from treadle.clusters.port import Pool
 from treadle.compile.batching import BatchSizer
 from treadle.compile.retrying import Retrying
 from treadle.errors import WorkerLost
@@ -25,6 +25,9 @@ POLL_SECONDS = 0.2
 CANCEL_SECONDS = 8.0
 BROADCAST_SECONDS = 1.0
 
+Needs = tuple[int | None, float | None]
+"""What may differ between the units of a step that run the same part: memory and time."""
+
 
 class Dispatch:
     """One step's units on their way through the cluster.
@@ -34,11 +37,12 @@ class Dispatch:
 
     Args:
         run_id: The run.
+        name: What the pools know it by.
         calls: The units, in order.
-        pack: Makes a batch of some calls.
+        pack: Makes a batch of some calls, of which each takes so many seconds.
         journaled: Returns, of some calls, the records that workers wrote into the run's journals.
         retrying: Decides which units are tried again.
-        cluster: Where they run.
+        pool_of: Returns where a unit runs, by what it needs.
         stop: Set by whoever wants the step to end early.
         is_open: More units follow, until `seal` or `withdraw`.
         clock: Monotonic seconds.
@@ -47,47 +51,57 @@ class Dispatch:
     def __init__(
         self,
         run_id: int,
+        name: str,
         calls: Sequence[UnitCall],
         *,
-        pack: Callable[[tuple[UnitCall, ...]], Batch],
+        pack: Callable[[tuple[UnitCall, ...], float], Batch],
         journaled: Callable[[Sequence[UnitCall]], Mapping[int, UnitRecord]],
         retrying: Retrying,
-        cluster: Cluster,
+        pool_of: Callable[[UnitCall], Pool],
         stop: threading.Event,
         is_open: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run_id = run_id
         self._is_open = is_open
-        self._waiting = deque(calls)
+        self._waiting: deque[UnitCall] = deque()
         self._pack = pack
         self._journaled = journaled
         self._retrying = retrying
-        self._cluster = cluster
+        self._name = name
+        self._pool_of = pool_of
+        self._pools: dict[Needs, Pool] = {}
+        self._remaining: Counter[Needs] = Counter()
         self._stop = stop
         self._clock = clock
-        self._sizer = BatchSizer(cluster.slots)
+        self._sizer = BatchSizer()
         self._delayed: list[tuple[float, int, UnitCall]] = []
         self._lonely: deque[UnitCall] = deque()
         self._lonely_runs = False
         self._outstanding: dict[Future[list[UnitRecord]], tuple[UnitCall, ...]] = {}
         self._ended: queue.SimpleQueue[Future[list[UnitRecord]] | None] = queue.SimpleQueue()
+        self.extend(calls)
 
     def records(self) -> Iterator[list[UnitRecord]]:
         """Yield the last records of units as their batches end: one for every unit, in order of ending.
 
         Yields an empty list after `wake`, for the caller to add units or to say that these are all.
         """
-        while self._is_open or self._waiting or self._outstanding or self._delayed or self._lonely:
-            if self._stop.is_set():
-                yield from self._end_early()
-                return
-            self._fill()
-            try:
-                future = self._ended.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
-            yield [] if future is None else self._collect(future)
+        try:
+            while self._is_open or self._waiting or self._outstanding or self._delayed or self._lonely:
+                if self._stop.is_set():
+                    yield from self._end_early()
+                    return
+                self._fill()
+                self._expect()
+                try:
+                    future = self._ended.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    continue
+                yield [] if future is None else self._collect(future)
+        finally:
+            self._remaining = Counter(dict.fromkeys(self._remaining, 0))
+            self._expect()
 
     def wake(self) -> None:
         """Return to whoever iterates over the records; from any thread."""
@@ -95,7 +109,9 @@ class Dispatch:
 
     def extend(self, calls: Iterable[UnitCall]) -> None:
         """Add units."""
-        self._waiting.extend(calls)
+        new = list(calls)
+        self._waiting.extend(new)
+        self._remaining.update(map(_needs_of, new))
 
     def seal(self) -> None:
         """Say that no more units follow."""
@@ -104,6 +120,8 @@ class Dispatch:
     def withdraw(self) -> None:
         """Give up the units that have not begun; those that run may end."""
         self._is_open = False
+        for call in (*self._waiting, *self._lonely, *(call for _, _, call in self._delayed)):
+            self._remaining[_needs_of(call)] -= 1
         self._waiting.clear()
         self._delayed.clear()
         self._lonely.clear()
@@ -118,12 +136,32 @@ class Dispatch:
                 self._lonely_runs = True
                 self._send((self._lonely.popleft(),))
             return
-        while self._waiting and len(self._outstanding) < BATCHES_PER_SLOT * self._cluster.slots:
-            size = self._sizer.next_size(len(self._waiting))
-            self._send(tuple(self._waiting.popleft() for _ in range(size)))
+        while self._waiting:
+            needs = _needs_of(self._waiting[0])
+            slots = self._pool(self._waiting[0]).slots
+            if len(self._outstanding) >= BATCHES_PER_SLOT * slots:
+                return
+            size = self._sizer.next_size(len(self._waiting), slots)
+            calls = [self._waiting.popleft()]
+            while len(calls) < size and _needs_of(self._waiting[0]) == needs:
+                calls.append(self._waiting.popleft())
+            self._send(tuple(calls))
+
+    def _pool(self, call: UnitCall) -> Pool:
+        needs = _needs_of(call)
+        if needs not in self._pools:
+            self._pools[needs] = self._pool_of(call)
+        return self._pools[needs]
+
+    def _expect(self) -> None:
+        """Let each pool know how many units are still to come."""
+        for needs, pool in self._pools.items():
+            pool.expect(self._name, self._remaining[needs])
 
     def _send(self, calls: tuple[UnitCall, ...]) -> None:
-        future = self._cluster.submit(run_batch, self._pack(calls))
+        seconds = self._sizer.longest
+        batch = self._pack(calls, seconds)
+        future = self._pool(calls[0]).submit(run_batch, batch, seconds=seconds)
         self._outstanding[future] = calls
         future.add_done_callback(self._ended.put)
 
@@ -135,18 +173,22 @@ class Dispatch:
 
     def _collect(self, future: Future[list[UnitRecord]]) -> list[UnitRecord]:
         calls = self._outstanding.pop(future)
-        self._lonely_runs = False
+        self._lonely_runs = blameless = False
         try:
             records = future.result()
         except WorkerLost as lost:
-            records = self._saved(calls, lost)
+            records, blameless = self._saved(calls, lost), lost.blameless
         except CancelledError:
-            return _cancelled(calls, "cancelled")
+            records = _cancelled(calls, "cancelled")
         else:
             for record in records:
                 self._sizer.measured(record.seconds)
+            ended = {record.index for record in records}
+            self._waiting.extendleft(call for call in reversed(calls) if call.index not in ended)
         by_index = {call.index: call for call in calls}
-        return [record for record in records if not self._repeat(by_index[record.index], record)]
+        last = [record for record in records if not self._repeat(by_index[record.index], record, blameless)]
+        self._remaining.subtract(_needs_of(by_index[record.index]) for record in last)
+        return last
 
     def _saved(self, calls: Sequence[UnitCall], lost: WorkerLost) -> list[UnitRecord]:
         """Return what the journal has of a lost batch, and the loss of the one unit that ran.
@@ -157,15 +199,19 @@ class Dispatch:
         open_calls = [call for call in calls if call.index not in ended]
         self._waiting.extendleft(reversed(open_calls[1:]))
         records = list(ended.values())
-        for call in open_calls[:1]:
-            record = ended_without_result(call.index, Cause.WORKER_LOST, str(lost), attempt=call.attempt)
-            records.append(record)
+        cause = Cause.OUT_OF_MEMORY if lost.out_of_memory else Cause.WORKER_LOST
+        records.extend(
+            ended_without_result(call.index, cause, str(lost), attempt=call.attempt)
+            for call in open_calls[:1]
+        )
         return records
 
-    def _repeat(self, call: UnitCall, record: UnitRecord) -> bool:
-        again = None if self._stop.is_set() else self._retrying.after(call, record)
+    def _repeat(self, call: UnitCall, record: UnitRecord, blameless: bool) -> bool:
+        again = None if self._stop.is_set() else self._retrying.after(call, record, blameless=blameless)
         if again is None:
             return False
+        self._remaining[_needs_of(call)] -= 1
+        self._remaining[_needs_of(again.call)] += 1
         if again.alone:
             self._lonely.append(again.call)
         else:
@@ -179,7 +225,8 @@ class Dispatch:
         deadline = self._clock() + CANCEL_SECONDS
         while self._outstanding and self._clock() < deadline:
             # Again and again: a batch that was on its way to its worker did not hear of it the first time.
-            self._cluster.broadcast(cancel_run, self._run_id)
+            for pool in self._pools.values():
+                pool.broadcast(cancel_run, self._run_id)
             again_at = min(deadline, self._clock() + BROADCAST_SECONDS)
             while self._outstanding and self._clock() < again_at:
                 ended = self._next_ended(max(0.0, again_at - self._clock()))
@@ -189,6 +236,10 @@ class Dispatch:
         calls += [*self._lonely, *(call for _, _, call in self._delayed)]
         self._outstanding.clear()
         yield _cancelled(calls, "cancelled before it ended")
+
+
+def _needs_of(call: UnitCall) -> Needs:
+    return call.memory_mb, call.timeout_seconds
 
 
 def _cancelled(calls: Sequence[UnitCall], error: str) -> list[UnitRecord]:

@@ -50,12 +50,20 @@ class Retrying:
         self._attempts: Counter[int] = Counter()
         self._losses: Counter[int] = Counter()
 
-    def after(self, call: UnitCall, record: UnitRecord) -> Again | None:
-        """Return the attempt that follows this end of a unit; None if it is the last word."""
+    def after(self, call: UnitCall, record: UnitRecord, *, blameless: bool = False) -> Again | None:
+        """Return the attempt that follows this end of a unit; None if it is the last word.
+
+        Args:
+            call: What was sent.
+            record: How it ended.
+            blameless: If its worker was lost, no unit can be why.
+        """
         if record.state is UnitState.DONE or record.cause in FINAL_CAUSES:
             return None
-        is_loss = record.cause is Cause.WORKER_LOST
-        again = self._after_loss(call) if is_loss else self._after_failure(call, record)
+        if record.cause is not Cause.WORKER_LOST:
+            again = self._after_failure(call, record)
+        else:
+            again = Again(call, 0.0) if blameless else self._after_loss(call)
         if again is not None:
             attempt = again.call.attempt
             logger.info("unit_again unit=%d attempt=%d cause=%s", call.index, attempt, record.cause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from treadle.clusters.port import Pool
 from treadle.compile.context import RunContext
 from treadle.compile.dispatch import Dispatch
 from treadle.compile.failing import causes_text, tails_text
@@ -26,6 +27,7 @@ from treadle.model.pipelining import settled_items
 from treadle.model.policy import is_tolerated
 from treadle.model.records import UnitRecord
 from treadle.model.states import StepState, UnitState
+from treadle.model.task import Part
 from treadle.model.units import Unit, compute_units, first_units, input_urls
 
 
@@ -169,11 +171,12 @@ class StepRun:
     def _dispatch(self, calls: Sequence[UnitCall], *, is_open: bool = False) -> Dispatch:
         return Dispatch(
             self._context.run_id,
+            step_label(self._position, self._planned.step.name),
             calls,
             pack=self._pack,
             journaled=self._journaled,
             retrying=self._retrying,
-            cluster=self._context.cluster,
+            pool_of=self._pool_of,
             stop=self._context.stop,
             is_open=is_open,
         )
@@ -215,7 +218,14 @@ class StepRun:
             if position == self._position and attempts.get(record.index) == record.attempt
         }
 
-    def _pack(self, calls: tuple[UnitCall, ...]) -> Batch:
+    def _pool_of(self, call: UnitCall) -> Pool:
+        """Return the workers for a unit, which may need more by now than the plan says."""
+        kind = self._planned.task.task.type
+        part = Part.PARALLEL if kind.is_compound and not call.is_init else kind.first_part
+        resources = self._planned.resources[part]
+        return self._context.cluster.pool(resources.with_limits(call.memory_mb, call.timeout_seconds))
+
+    def _pack(self, calls: tuple[UnitCall, ...], seconds: float) -> Batch:
         return Batch(
             run_id=self._context.run_id,
             position=self._position,
@@ -224,6 +234,7 @@ class StepRun:
             log_folder=str(self._context.log_folder),
             environment=self._context.unit_environment,
             driver=self._context.driver,
+            seconds=seconds,
         )
 
     def _merge(self, inputs: Sequence[str], ended: Sequence[Unit]) -> StepEnd:

@@ -22,7 +22,7 @@ from treadle.execute.pool import Variables
 from treadle.execute.process import ProcessUnit
 from treadle.execute.records import Verdict, ended_without_result, failed, judge, log_tail
 from treadle.execute.running import RunningBatch, running_batch
-from treadle.execute.worker import host_name, worker_name
+from treadle.execute.worker import host_name, seconds_left, worker_name
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
 
@@ -72,6 +72,7 @@ class Batch:
         log_folder: Existing folder of the run's log stores.
         environment: Variables the units get beside the worker's own.
         driver: Name of the driver that sent them; none is begun once another has taken the run over.
+        seconds: How long one of them takes, as far as is known.
     """
 
     run_id: int
@@ -81,6 +82,7 @@ class Batch:
     log_folder: str
     environment: dict[str, str]
     driver: str = ""
+    seconds: float = 0.0
 
 
 def run_batch(batch: Batch) -> list[UnitRecord]:
@@ -90,7 +92,8 @@ def run_batch(batch: Batch) -> list[UnitRecord]:
     was cancelled, or lost with the processes that run units, is not in it: it has not come to its end.
 
     Returns:
-        One record a unit, in order. What goes wrong with a unit, a full disk included, is in its record.
+        One record a unit, in order; none for units at the end that this worker has no time left for. What
+        goes wrong with a unit, a full disk included, is in its record.
     """
     try:
         with (
@@ -118,7 +121,12 @@ class _BatchRun:
 
     def records(self) -> list[UnitRecord]:
         try:
-            return [self._journaled(call) for call in self._batch.calls]
+            records = [self._journaled(call) for call in self._batch.calls[:1]]
+            for call in self._batch.calls[1:]:
+                if self._batch.seconds > seconds_left():
+                    break
+                records.append(self._journaled(call))
+            return records
         finally:
             self._store.close()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import time
 
 _given_name: list[str] = []
+_ends_at: list[float] = []
 
 
 @functools.cache
@@ -15,9 +17,20 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def name_worker(name: str) -> None:
-    """Tell this process its name as a worker; a cluster calls it once, before the first batch."""
+def name_worker(name: str, *, ends_at: float | None = None) -> None:
+    """Tell this process its name as a worker; a cluster calls it once, before the first batch.
+
+    Args:
+        name: The name.
+        ends_at: When it will be ended, in seconds of the epoch; None if nobody has set a time.
+    """
     _given_name[:] = [name]
+    _ends_at[:] = [] if ends_at is None else [ends_at]
+
+
+def seconds_left() -> float:
+    """Return how long this worker still lives."""
+    return _ends_at[0] - time.time() if _ends_at else float("inf")
 
 
 def worker_name() -> str:

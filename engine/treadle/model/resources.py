@@ -20,7 +20,7 @@ from pydantic import (
 from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import Text, Value
 from treadle.model.problems import listed, problems_of
-from treadle.model.slurm_time import limit_seconds
+from treadle.model.slurm_time import limit_seconds, limit_text
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -59,6 +59,13 @@ class Resources(Value):
     def timeout_seconds(self) -> int | None:
         """What one unit may take; None for no limit."""
         return None if self.time is None else limit_seconds(self.time)
+
+    def with_limits(self, memory_mb: int | None, timeout_seconds: float | None) -> Resources:
+        """Return the same but for what one unit may use and take."""
+        if (memory_mb, timeout_seconds) == (self.memory_mb, self.timeout_seconds):
+            return self
+        time = None if timeout_seconds is None else limit_text(timeout_seconds)
+        return self.model_copy(update={"memory_mb": memory_mb, "time": time})
 
 
 _MB_PER_SUFFIX = {"M": 1, "G": 1000, "T": 1000 * 1000}

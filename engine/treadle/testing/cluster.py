@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from treadle.clusters.port import Cluster
+from treadle.clusters.port import ANY_RESOURCES, Cluster, Pool
 from treadle.errors import ClusterError, WorkerLost
 from treadle.execute.pool import close_shared_pool
+from treadle.model.resources import Resources
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -44,8 +45,18 @@ class ThreadCluster:
         """See `Cluster`."""
         return self._slots
 
-    def submit(self, function: Callable[[P], R], payload: P) -> Future[R]:
-        """See `Cluster`; nothing is pickled."""
+    def pool(self, resources: Resources = ANY_RESOURCES) -> Pool:  # noqa: ARG002 - one serves all units
+        """See `Cluster`; it is its own only pool."""
+        with self._lock:
+            if self._worker is None:
+                raise ClusterError("The cluster is not open.")
+        return self
+
+    def expect(self, who: str, units: int) -> None:
+        """See `Pool`; the cluster never grows."""
+
+    def submit(self, function: Callable[[P], R], payload: P, *, seconds: float = 0.0) -> Future[R]:  # noqa: ARG002
+        """See `Pool`; nothing is pickled, and its workers stay."""
         future: Future[R] = Future()
         with self._lock:
             if self._worker is None:
@@ -54,7 +65,7 @@ class ThreadCluster:
         return future
 
     def broadcast(self, function: Callable[[P], object], payload: P) -> None:
-        """See `Cluster`; nothing is pickled."""
+        """See `Pool`; nothing is pickled."""
         with self._lock:
             if self._worker is None:
                 raise ClusterError("The cluster is not open.")
@@ -187,19 +198,19 @@ class ClusterContract(ABC):
 
     def test_results_come_back_in_their_futures(self) -> None:
         with self.new_cluster(2) as cluster:
-            futures = [cluster.submit(abs, -number) for number in range(20)]
+            futures = [cluster.pool().submit(abs, -number) for number in range(20)]
             assert [future.result(DEADLINE_SECONDS) for future in futures] == list(range(20))
 
     def test_what_a_function_raises_its_future_raises(self) -> None:
         with self.new_cluster(2) as cluster:
-            error = cluster.submit(int, "no number").exception(DEADLINE_SECONDS)
+            error = cluster.pool().submit(int, "no number").exception(DEADLINE_SECONDS)
             assert isinstance(error, ValueError)
             assert "no number" in str(error)
 
     def test_as_many_functions_run_at_once_as_there_are_slots(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(2) as cluster:
             gate = Path(folder, "gate")
-            futures = [cluster.submit(wait_for_file, str(gate)) for _ in range(5)]
+            futures = [cluster.pool().submit(wait_for_file, str(gate)) for _ in range(5)]
             wait_until(lambda: _seen(gate) == 2)
             assert [future.running() for future in futures] == [True, True, False, False, False]
             gate.touch()
@@ -208,21 +219,21 @@ class ClusterContract(ABC):
     def test_a_pending_function_can_be_cancelled_and_never_runs(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
             gate, never = Path(folder, "gate"), Path(folder, "never")
-            running = cluster.submit(wait_for_file, str(gate))
-            pending = cluster.submit(wait_for_file, str(never))
+            running = cluster.pool().submit(wait_for_file, str(gate))
+            pending = cluster.pool().submit(wait_for_file, str(never))
             wait_until(running.running)
             assert pending.cancel()
             assert not running.cancel()
             gate.touch()
             assert running.result(DEADLINE_SECONDS) == str(gate)
-            assert cluster.submit(abs, -1).result(DEADLINE_SECONDS) == 1
+            assert cluster.pool().submit(abs, -1).result(DEADLINE_SECONDS) == 1
             assert _seen(never) == 0
 
     def test_a_dying_worker_loses_what_ran_and_is_replaced_for_what_did_not(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(2) as cluster:
             gate = Path(folder, "gate")
-            running = [cluster.submit(wait_for_file, str(gate)) for _ in range(2)]
-            pending = [cluster.submit(abs, -number) for number in range(3)]
+            running = [cluster.pool().submit(wait_for_file, str(gate)) for _ in range(2)]
+            pending = [cluster.pool().submit(abs, -number) for number in range(3)]
             wait_until(lambda: _seen(gate) == 2)
             self.lose_worker(cluster)
             assert all(isinstance(future.exception(DEADLINE_SECONDS), WorkerLost) for future in running)
@@ -234,8 +245,8 @@ class ClusterContract(ABC):
         with TemporaryDirectory() as folder:
             gate = Path(folder, "gate")
             with self.new_cluster(1) as cluster:
-                running = cluster.submit(wait_for_file, str(gate))
-                pending = cluster.submit(abs, -1)
+                running = cluster.pool().submit(wait_for_file, str(gate))
+                pending = cluster.pool().submit(abs, -1)
                 wait_until(lambda: _seen(gate) == 1)
             assert isinstance(running.exception(0), WorkerLost)
             try:
@@ -249,26 +260,26 @@ class ClusterContract(ABC):
     def test_a_broadcast_reaches_a_worker_all_of_whose_slots_are_busy(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
             gate = Path(folder, "gate")
-            running = cluster.submit(wait_for_file, str(gate))
+            running = cluster.pool().submit(wait_for_file, str(gate))
             wait_until(lambda: _seen(gate) == 1)
-            cluster.broadcast(int, "no number")
-            cluster.broadcast(Path.touch, gate)
+            cluster.pool().broadcast(int, "no number")
+            cluster.pool().broadcast(Path.touch, gate)
             assert running.result(DEADLINE_SECONDS) == str(gate)
-            assert cluster.submit(abs, -1).result(DEADLINE_SECONDS) == 1
+            assert cluster.pool().submit(abs, -1).result(DEADLINE_SECONDS) == 1
 
     def test_a_broadcast_waits_for_nobody(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
             gate = Path(folder, "gate")
-            cluster.broadcast(wait_for_file, str(gate))
+            cluster.pool().broadcast(wait_for_file, str(gate))
             wait_until(lambda: _seen(gate) == 1)
-            assert cluster.submit(abs, -1).result(DEADLINE_SECONDS) == 1
+            assert cluster.pool().submit(abs, -1).result(DEADLINE_SECONDS) == 1
             gate.touch()
 
     def test_a_closed_cluster_takes_nothing(self) -> None:
         cluster = self.new_cluster(1)
         with cluster:
-            pass
-        for take in (cluster.submit, cluster.broadcast):
+            pool = cluster.pool()
+        for take in (pool.submit, pool.broadcast):
             try:
                 take(abs, -1)
             except ClusterError:

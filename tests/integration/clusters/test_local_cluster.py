@@ -66,14 +66,14 @@ def test_batches_run_on_a_worker_of_that_name(tmp_path: Path) -> None:
     call = UnitCall(index=7, command=("true",), args={})
     batch = Batch(run_id=1, position=0, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
     with LocalCluster(1) as cluster:
-        [record] = cluster.submit(run_batch, batch).result(30)
+        [record] = cluster.pool().submit(run_batch, batch).result(30)
     assert (record.index, record.state, record.worker) == (7, UnitState.DONE, "local-1")
 
 
 def test_when_a_batch_counts_as_lost_its_units_and_their_children_are_gone(tmp_path: Path) -> None:
     """The child is in a session of its own: killing the unit's process group would miss it."""
     with LocalCluster(1) as cluster:
-        future = cluster.submit(run_batch, sleeping_batch(tmp_path))
+        future = cluster.pool().submit(run_batch, sleeping_batch(tmp_path))
         pids = pids_in(tmp_path)
         assert all(psutil.pid_exists(pid) for pid in pids)
         worker().kill()
@@ -83,15 +83,15 @@ def test_when_a_batch_counts_as_lost_its_units_and_their_children_are_gone(tmp_p
 
 def test_a_cancelled_run_ends_at_once_on_a_worker_whose_slots_are_all_busy(tmp_path: Path) -> None:
     with LocalCluster(1) as cluster:
-        future = cluster.submit(run_batch, sleeping_batch(tmp_path))
+        future = cluster.pool().submit(run_batch, sleeping_batch(tmp_path))
         pids = pids_in(tmp_path)
         began = time.monotonic()
-        cluster.broadcast(cancel_run, 1)
+        cluster.pool().broadcast(cancel_run, 1)
         [record] = future.result(30)
         assert time.monotonic() - began < 5
         assert record.state is UnitState.CANCELLED
         assert not any(psutil.pid_exists(pid) for pid in pids)
-        assert cluster.submit(abs, -1).result(30) == 1
+        assert cluster.pool().submit(abs, -1).result(30) == 1
 
 
 def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("tempfile.tempdir", None)
     before = set(psutil.Process().children(recursive=True))
     with LocalCluster(1) as cluster:
-        cluster.submit(run_batch, sleeping_batch(tmp_path))
+        cluster.pool().submit(run_batch, sleeping_batch(tmp_path))
         pids = pids_in(tmp_path)
         assert list(tmp_path.glob("treadle-*"))
     assert not any(psutil.pid_exists(pid) for pid in pids)
@@ -110,7 +110,7 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: py
 def test_what_a_worker_logs_is_in_the_drivers_log_when_it_has_ended(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with LocalCluster(1) as cluster:
-        cluster.submit(logging.warning, "task_not_forkable file=x").result(30)
+        cluster.pool().submit(logging.warning, "task_not_forkable file=x").result(30)
     [said] = [message for message in caplog.messages if "worker_said" in message]
     assert said.startswith("worker_said worker=local-1 line=")
     assert "task_not_forkable file=x" in said
@@ -120,11 +120,11 @@ def test_a_replaced_worker_takes_over_under_another_name(tmp_path: Path) -> None
     call = UnitCall(index=0, command=("true",), args={})
     batch = Batch(run_id=1, position=0, step="null", calls=(call,), log_folder=str(tmp_path), environment={})
     with LocalCluster(1) as cluster:
-        running = cluster.submit(time.sleep, 600)
+        running = cluster.pool().submit(time.sleep, 600)
         wait_until(running.running)
         worker().kill()
         assert isinstance(running.exception(30), WorkerLost)
-        [record] = cluster.submit(run_batch, batch).result(30)
+        [record] = cluster.pool().submit(run_batch, batch).result(30)
     assert record.worker == "local-2"
 
 
@@ -140,10 +140,10 @@ def test_workers_that_never_come_back_fail_what_waits_for_them(monkeypatch: pyte
     with LocalCluster(1) as cluster:
         monkeypatch.setenv("PYTHONHOME", "/nowhere")
         worker().kill()
-        futures = [cluster.submit(abs, -number) for number in range(3)]
+        futures = [cluster.pool().submit(abs, -number) for number in range(3)]
         assert all(isinstance(future.exception(60), WorkersUnavailable | WorkerLost) for future in futures)
         with pytest.raises(WorkersUnavailable):
-            cluster.submit(abs, -1)
+            cluster.pool().submit(abs, -1)
 
 
 def test_secrets_of_the_engine_do_not_reach_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_secrets_of_the_engine_do_not_reach_workers(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ORDINARY", "seen")
     with LocalCluster(1) as cluster:
         names = ["TREADLE_TOKEN", "PREFECT_API_AUTH_STRING", "ORDINARY"]
-        assert [cluster.submit(os.getenv, name).result(30) for name in names] == [None, None, "seen"]
+        assert [cluster.pool().submit(os.getenv, name).result(30) for name in names] == [None, None, "seen"]
 
 
 def test_the_users_dask_configuration_is_left_alone() -> None:
@@ -161,7 +161,7 @@ def test_the_users_dask_configuration_is_left_alone() -> None:
     with dask.config.set({"distributed.scheduler.allowed-failures": 17}):
         before = dict(dask.config.config["distributed"]["scheduler"])
         with LocalCluster(1) as cluster:
-            assert cluster.submit(abs, -1).result(30) == 1
+            assert cluster.pool().submit(abs, -1).result(30) == 1
             assert dask.config.config["distributed"]["scheduler"] == before
     assert "OMP_NUM_THREADS" not in os.environ
 
@@ -170,15 +170,15 @@ SCRIPT = """
 import sys, time
 from treadle.clusters.local import LocalCluster
 with LocalCluster(2) as cluster:
-    assert cluster.submit(abs, -1).result() == 1
-    future = cluster.submit(time.sleep, 600)
+    assert cluster.pool().submit(abs, -1).result() == 1
+    future = cluster.pool().submit(time.sleep, 600)
     while not future.running(): time.sleep(0.01)
     try:
         print("ready", flush=True)
         future.result()
     except KeyboardInterrupt:
         assert future.running()
-        assert cluster.submit(abs, -2).result() == 2
+        assert cluster.pool().submit(abs, -2).result() == 2
         print("interrupted", flush=True)
 """
 

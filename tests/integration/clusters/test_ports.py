@@ -24,11 +24,11 @@ def ports() -> Iterator[list[int]]:
     """Give every TCP port on which this process or a descendant of it listens while a cluster is at work."""
     before = listening()
     with LocalCluster(2) as cluster:
-        assert cluster.submit(abs, -1).result(30) == 1
+        assert cluster.pool().submit(abs, -1).result(30) == 1
         opened = listening() - before
         assert all(address == "127.0.0.1" for address, _ in opened)
         yield sorted(port for _, port in opened)
-        assert cluster.submit(abs, -2).result(30) == 2, "the strangers broke it"
+        assert cluster.pool().submit(abs, -2).result(30) == 2, "the strangers broke it"
 
 
 def listening() -> set[tuple[str, int]]:

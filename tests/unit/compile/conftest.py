@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from pydantic import JsonValue
@@ -164,7 +164,13 @@ class World:
     slots: int = 2
     before_unit: Callable[[tuple[int, int]], None] | None = None
 
-    def submit(self, _function: object, batch: Batch) -> Future[Any]:
+    def pool(self, _resources: object) -> Self:
+        return self
+
+    def expect(self, _who: str, _units: int) -> None:
+        pass
+
+    def submit(self, _function: object, batch: Batch, *, seconds: float) -> Future[Any]:  # noqa: ARG002
         """Run the batch at once; in a thread of its own if its units may be held."""
         future: Future[Any] = Future()
         if self.before_unit is None:

@@ -28,11 +28,16 @@ class HeldCluster:
     def __init__(self) -> None:
         self.sent: list[tuple[Batch, Future[Any]]] = []
         self.told: list[int] = []
+        self.expected: dict[str, int] = {}
 
-    def submit(self, _function: object, payload: Batch) -> Future[Any]:
+    def submit(self, _function: object, payload: Batch, *, seconds: float) -> Future[Any]:
+        assert seconds == payload.seconds
         future: Future[Any] = Future()
         self.sent.append((payload, future))
         return future
+
+    def expect(self, who: str, units: int) -> None:
+        self.expected[who] = units
 
     def broadcast(self, function: object, payload: int) -> None:
         assert function is cancel_run
@@ -64,13 +69,20 @@ def dispatch(
     calls = [UnitCall(index=index, command=("task",), args={}) for index in range(count)]
     return Dispatch(
         1,
+        "step",
         calls,
-        pack=lambda chosen: Batch(
-            run_id=1, position=0, step="step", calls=chosen, log_folder="", environment={}
+        pack=lambda chosen, seconds: Batch(
+            run_id=1,
+            position=0,
+            step="step",
+            calls=chosen,
+            log_folder="",
+            environment={},
+            seconds=seconds,
         ),
         journaled=journaled,
         retrying=Retrying(Retries()),
-        cluster=cluster,  # type: ignore[arg-type]  # the part of a cluster that a dispatch uses
+        pool_of=lambda _: cluster,  # type: ignore[arg-type, return-value]  # the part of a pool that a dispatch uses
         stop=stop or threading.Event(),
     )
 
@@ -103,7 +115,7 @@ def test_of_a_lost_batch_the_journal_keeps_the_ended_and_only_the_running_unit_i
     saved = {0: ended(0)}
     dispatched = dispatch(cluster, 3, journaled=lambda calls: {i: r for i, r in saved.items() if calls})
     dispatched._sizer.measured(1e-3)
-    dispatched._sizer.next_size = lambda remaining: remaining  # type: ignore[method-assign]
+    dispatched._sizer.next_size = lambda remaining, _slots: remaining  # type: ignore[method-assign]
     records = dispatched.records()
     threading.Timer(0.05, lambda: lose(cluster, 0)).start()
 
@@ -179,3 +191,45 @@ def test_a_batch_that_does_not_end_when_it_is_told_to_is_waited_for_a_while_only
 
     assert len(cluster.told) > 1
     assert [record.cause for record in rest] == [Cause.CANCELLED]
+
+
+def test_a_pool_is_told_how_many_units_are_still_to_come_and_in_the_end_none() -> None:
+    cluster = HeldCluster()
+    dispatched = dispatch(cluster, 3)
+    records = dispatched.records()
+    threading.Timer(0.05, lambda: cluster.end(0)).start()
+    next(records)
+    assert cluster.expected == {"step": 3}
+    cluster.end(1)
+    next(records)
+    assert cluster.expected == {"step": 2}
+    cluster.end(2)
+    next(records)
+    assert list(records) == []
+    assert cluster.expected == {"step": 0}
+
+
+def test_units_that_a_worker_had_no_time_left_for_are_sent_again() -> None:
+    cluster = HeldCluster()
+    cluster.slots = 1
+    dispatched = dispatch(cluster, 3)
+    dispatched._sizer.measured(1e-3)
+    dispatched._sizer.next_size = lambda remaining, _slots: remaining  # type: ignore[method-assign]
+    records = dispatched.records()
+    threading.Timer(0.05, lambda: cluster.sent[0][1].set_result([ended(0)])).start()
+    next(records)
+    threading.Timer(0.05, lambda: cluster.end(1)).start()
+    assert sorted(record.index for record in next(records)) == [1, 2]
+    assert sent_units(cluster, 0) == [[0, 1, 2], [1, 2]]
+
+
+def test_a_loss_that_no_unit_can_be_why_is_not_held_against_it() -> None:
+    cluster = HeldCluster()
+    records = dispatch(cluster, 1).records()
+    for position in range(5):
+        lost = WorkerLost("Its node failed.", blameless=True)
+        threading.Timer(0.05, lambda position=position, lost=lost: cluster.end(position, lost)).start()
+        assert next(records) == []
+    threading.Timer(0.05, lambda: cluster.end(5)).start()
+    [record] = next(records)
+    assert (record.index, record.attempt) == (0, 1)
