@@ -91,6 +91,10 @@ class Cluster:
         for variable in (self._steps_of, self._jobs_of):
             processes.kill(pid for node in nodes for pid in processes.carrying(variable(node)))
 
+    def modify_user(self, *settings: str) -> None:
+        """Change what accounting holds of the user."""
+        self.ask("sacctmgr", "--immediate", "modify", "user", self.plan.user, "set", *settings)
+
     def ask(self, *command: str) -> str:
         """Run one of SLURM's commands on this cluster."""
         return call(list(command), environment=self.plan.environment)
@@ -185,8 +189,10 @@ class Cluster:
             ["cluster", self.plan.name],
             ["account", ACCOUNT, "Description=development", "Organization=none"],
             ["user", self.plan.user, f"Account={ACCOUNT}"],
+            ["qos", "urgent", "Preempt=normal", "Priority=1"],
         ):
             self.ask("sacctmgr", "--immediate", "add", *words)
+        self.modify_user(f"DefaultAccount={ACCOUNT}", "QOS=normal,urgent")  # root had another account
 
     def _cancel_jobs(self) -> None:
         try:

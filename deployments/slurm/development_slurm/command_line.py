@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--leave-jobs", action="store_true", help="end its slurmd alone")
     revive = add("revive-node", _revive_node, "bring a killed node back")
     revive.add_argument("node", metavar="NODE")
+    expire = add(
+        "expire-job", _expire_job, "let a running job's time be over: it ends as TIMEOUT within 30 s"
+    )
+    expire.add_argument("job", metavar="JOB")
     limit = add("limit-submissions", _limit_submissions, "set MaxSubmitJobs of the user")
     limit.add_argument("most", type=int, help="jobs queued and running at once; -1 for no limit")
     keeping = commands.add_parser("keep")
@@ -108,6 +112,10 @@ def _kill_node(options: argparse.Namespace) -> None:
 
 def _revive_node(options: argparse.Namespace) -> None:
     faults.revive_node(_cluster(options), options.node)
+
+
+def _expire_job(options: argparse.Namespace) -> None:
+    faults.expire_job(_cluster(options), options.job)
 
 
 def _limit_submissions(options: argparse.Namespace) -> None:

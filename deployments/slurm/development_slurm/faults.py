@@ -42,11 +42,15 @@ def revive_node(cluster: Cluster, name: str) -> None:
     node.await_ready()
 
 
+def expire_job(cluster: Cluster, job: str) -> None:
+    """Let a running job's time be over; SLURM, which looks every 30 s, then ends it as TIMEOUT."""
+    cluster.ask("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+
+
 def limit_submissions(cluster: Cluster, most: int) -> None:
     """Let the user have so many jobs in the queue and running at once; -1 lifts the limit."""
     _accounting_of(cluster)
-    words = ["modify", "user", cluster.plan.user, "set", f"MaxSubmitJobs={most}"]
-    cluster.ask("sacctmgr", "--immediate", *words)
+    cluster.modify_user(f"MaxSubmitJobs={most}")
 
 
 def _node_of(cluster: Cluster, name: str) -> Daemon:

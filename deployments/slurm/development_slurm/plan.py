@@ -18,6 +18,7 @@ TEMPLATES = Path(__file__).parent.parent / "configuration"
 PORTS = range(20_000, 32_000)  # below those that Linux hands out by itself
 FOLDERS = ("database", "etc", "log", "run", "spool", "state")
 GPUS = 2
+LISTEN = "CommunicationParameters"
 LONGEST_SOCKET = 107  # what Linux takes as a path, less the end mark
 
 
@@ -88,8 +89,13 @@ class Plan:
         half = self.nodes // 2
         first_node_port = self.first_port + 2
         last_port = first_node_port + self.nodes - 1
+        address, is_loopback = _address()
+        everywhere = "# The name of this host is not one of loopback: ports are open on all interfaces."
         return {
             "folder": str(self.folder),
+            "address": address,
+            "slurm_listens": f"{LISTEN}=NoCtldInAddrAny,NoInAddrAny" if is_loopback else everywhere,
+            "dbd_listens": f"{LISTEN}=NoInAddrAny" if is_loopback else everywhere,
             "cluster": self.name,
             "host": socket.gethostname().partition(".")[0],
             "user": self.user,
@@ -141,6 +147,15 @@ def _free_ports(count: int) -> int:
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise ClusterError(f"No {count} consecutive ports are free from {PORTS.start} to {PORTS.stop}.")
+
+
+def _address() -> tuple[str, bool]:
+    """Return an address of this machine, and whether SLURM, told to listen on its host's alone, would use it."""
+    try:
+        address = socket.gethostbyname(socket.gethostname())
+    except OSError:
+        address = ""
+    return (address, True) if address.startswith("127.") else ("127.0.0.1", False)
 
 
 def _is_free(port: int) -> bool:

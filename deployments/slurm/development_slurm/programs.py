@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from fcntl import LOCK_EX, flock
+from pathlib import Path
 
 from development_slurm.errors import ClusterError
 
@@ -14,7 +16,8 @@ PACKAGES = {
     "munged": "munge",
     "mariadbd": "mariadb-server",
 }
-ALSO = ("slurm-wlm-mysql-plugin",)
+PLUGIN, PLUGIN_PACKAGE = "*/slurm-wlm/accounting_storage_mysql.so", "slurm-wlm-mysql-plugin"
+LIBRARIES = Path("/usr/lib")
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -32,7 +35,8 @@ def find(name: str) -> str:
 
 def missing() -> list[str]:
     """Return the packages of programs that are not here."""
-    return [package for program, package in PACKAGES.items() if shutil.which(program, path=PATH) is None]
+    packages = [package for program, package in PACKAGES.items() if shutil.which(program, path=PATH) is None]
+    return packages if any(LIBRARIES.glob(PLUGIN)) else [*packages, PLUGIN_PACKAGE]
 
 
 def install() -> None:
@@ -45,9 +49,11 @@ def install() -> None:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise ClusterError(f"Not here: {', '.join(missing())}.", "Only root on Debian can install them.")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES.values(), *ALSO]):
-        call(["apt-get", *words], environment=environment, seconds=600)
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    with Path(__file__).open() as lock:
+        flock(lock, LOCK_EX)  # several may be at it at the same time
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", *missing()]):
+            call(["apt-get", *words], environment=environment, seconds=600)
 
 
 def call(command: list[str], *, environment: dict[str, str], seconds: float = 30) -> str:
