@@ -150,7 +150,7 @@ def _free_ports(count: int) -> int:
 
 
 def _address() -> tuple[str, bool]:
-    """Return an address of this machine, and whether SLURM, told to listen on its host's alone, would use it."""
+    """Return an address of this machine, and whether it is the one that its name stands for."""
     try:
         address = socket.gethostbyname(socket.gethostname())
     except OSError:
