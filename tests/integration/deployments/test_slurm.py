@@ -23,7 +23,6 @@ Submit = Callable[..., str]
 MEMORY = (
     "import time; held = bytearray({size}); held[::4096] = b'x' * len(held[::4096]); time.sleep({seconds})"
 )
-SECONDS_OF_ACCOUNTING = 30
 
 
 @pytest.fixture
@@ -96,7 +95,7 @@ def test_devices_are_given_to_one_job_each(slurm: DevelopmentSlurm, tmp_path: Pa
 
 
 def test_jobs_of_a_node_that_dies_end_as_its_failure(slurm: DevelopmentSlurm, submit: Submit) -> None:
-    job = submit(f"import time; time.sleep(600)  # {__name__} dies", "--nodelist=n1", "--no-requeue")
+    job = submit("import time; time.sleep(600)", "--nodelist=n1", "--no-requeue")
     wait_until(lambda: queued_state(slurm, job) == "RUNNING")
     slurm.kill_node("n1")
     try:
@@ -162,6 +161,25 @@ def test_accounting_fails_while_its_daemon_is_away_and_is_told_later(
     finally:
         slurm.start_accounting()
     wait_until(lambda: "COMPLETED|short" in accounted(slurm, job, "State,Partition"))
+
+
+def test_a_jobs_time_can_be_over_before_the_minute_that_a_limit_is_at_least(
+    slurm: DevelopmentSlurm, submit: Submit
+) -> None:
+    job = submit("import time; time.sleep(600)", "--time=1")
+    wait_until(lambda: queued_state(slurm, job) == "RUNNING")
+    slurm.expire_job(job)
+    wait_until(lambda: queued_state(slurm, job) == "TIMEOUT", 40)
+
+
+def test_an_urgent_job_preempts_another(slurm: DevelopmentSlurm, submit: Submit) -> None:
+    job = submit(
+        "import time; time.sleep(600)", "--nodelist=n4", "--partition=long", "--exclusive", "--no-requeue"
+    )
+    wait_until(lambda: queued_state(slurm, job) == "RUNNING")
+    urgent = submit("pass", "--nodelist=n4", "--partition=long", "--qos=urgent")
+    wait_until(lambda: queued_state(slurm, urgent) == "COMPLETED")
+    assert queued_state(slurm, job) == "PREEMPTED"
 
 
 def test_one_job_too_many_is_refused(slurm: DevelopmentSlurm, submit: Submit, tmp_path: Path) -> None:
