@@ -23,6 +23,11 @@ def make(group: Path, mount_point: Path) -> None:
     (mount_point / "memory").symlink_to(group)
 
 
+def members(group: Path) -> set[int]:
+    """Return the processes in a group and those below it; none where there is no such group."""
+    return {int(pid) for file in group.rglob("cgroup.procs") for pid in file.read_text().split()}
+
+
 def remove(group: Path) -> None:
     """Remove a group and those below it; no process may be in them."""
     for folder, _, _ in os.walk(group, topdown=False):

@@ -88,8 +88,13 @@ class Cluster:
 
     def kill_jobs(self, nodes: list[str]) -> None:
         """End what jobs run on these nodes: first SLURM's process beside each, so that it tells nobody."""
-        for variable in (self._steps_of, self._jobs_of):
-            processes.kill(pid for node in nodes for pid in processes.carrying(variable(node)))
+        steps = {pid for node in nodes for pid in processes.carrying(self._steps_of(node))}
+        jobs = processes.below(steps)
+        for node in nodes:
+            jobs |= set(processes.carrying(self._jobs_of(node)))
+            jobs |= cgroups.members(Path(self.plan.cgroup) / f"slurm_{node}") if self.plan.cgroup else set()
+        processes.kill(steps)
+        processes.kill(jobs - steps)
 
     def modify_user(self, *settings: str) -> None:
         """Change what accounting holds of the user."""

@@ -13,11 +13,7 @@ PROC = Path("/proc")
 
 def birth(pid: int) -> str | None:
     """Return when a living process began, in ticks since boot; None for one that ended, reaped or not."""
-    try:
-        stat = (PROC / str(pid) / "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
+    state, *fields = _stat(pid)
     return None if state in "ZX" else fields[18]
 
 
@@ -25,6 +21,17 @@ def carrying(variables: dict[str, str]) -> list[int]:
     """Return the processes that were started with all of these environment variables."""
     wanted = {f"{name}={value}".encode() for name, value in variables.items()}
     return [pid for pid in _all() if wanted <= _environment(pid)]
+
+
+def below(pids: Iterable[int]) -> set[int]:
+    """Return all children of these processes, and theirs."""
+    parents = {pid: parent for pid in _all() if (parent := _parent(pid)) is not None}
+    found: set[int] = set()
+    new = set(pids)
+    while new:
+        new = {pid for pid, parent in parents.items() if parent in new} - found
+        found |= new
+    return found
 
 
 def kill(pids: Iterable[int]) -> None:
@@ -51,6 +58,19 @@ def wait_until(happened: Callable[[], bool], *, seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _parent(pid: int) -> int | None:
+    state, *fields = _stat(pid)
+    return None if state in "ZX" else int(fields[0])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what follows the name in a process's `stat`; the state X, dead, for one that is not there."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ["X"]
 
 
 def _all() -> list[int]:

@@ -94,9 +94,12 @@ def test_devices_are_given_to_one_job_each(slurm: DevelopmentSlurm, tmp_path: Pa
     assert "Requested node configuration is not available" in refused.stderr
 
 
-def test_jobs_of_a_node_that_dies_end_as_its_failure(slurm: DevelopmentSlurm, submit: Submit) -> None:
-    job = submit("import time; time.sleep(600)", "--nodelist=n1", "--no-requeue")
-    wait_until(lambda: queued_state(slurm, job) == "RUNNING")
+@pytest.mark.parametrize("variables", ["ALL", "NONE"])
+def test_jobs_of_a_node_that_dies_end_as_its_failure(
+    slurm: DevelopmentSlurm, submit: Submit, variables: str
+) -> None:
+    job = submit("import time; time.sleep(600)", "--nodelist=n1", "--no-requeue", f"--export={variables}")
+    wait_until(lambda: queued_state(slurm, job) == "RUNNING" and bool(job_processes(slurm, job)))
     slurm.kill_node("n1")
     try:
         wait_until(lambda: queued_state(slurm, job) == "NODE_FAIL")
@@ -214,6 +217,7 @@ def test_a_second_one_beside_the_first_shares_nothing_and_leaves_nothing(
         assert processes_of(folder)
     assert not processes_of(folder)
     assert not folder.exists()
+    second.stop()
     assert queued_state(slurm, first_job) == "RUNNING"
     slurm.run("scancel", first_job)
 
