@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from development_slurm import processes
@@ -13,6 +14,7 @@ from development_slurm.errors import ClusterError
 if TYPE_CHECKING:
     from development_slurm.cluster import Cluster
 
+SCRIPT = Path(__file__).resolve().parent.parent / "cluster"
 LOOK_SECONDS = 0.5
 
 
@@ -26,7 +28,7 @@ def keeper(cluster: Cluster, owner: int) -> Daemon:
     if born is None:
         raise ClusterError(f"There is no process {owner} that could own the cluster.")
     folder = cluster.plan.folder
-    command = [sys.executable, sys.argv[0], "keep", str(folder), str(owner), born]
+    command = [sys.executable, str(SCRIPT), "keep", str(folder), str(owner), born]
     return Daemon("keeper", folder, command, lambda: True)
 
 

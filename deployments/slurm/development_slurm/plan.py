@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
+import pwd
 import random
 import secrets
 import socket
@@ -14,7 +15,7 @@ from string import Template
 from development_slurm import cgroups
 from development_slurm.errors import ClusterError
 
-TEMPLATES = Path(__file__).parent.parent / "configuration"
+TEMPLATES = Path(__file__).resolve().parent.parent / "configuration"
 PORTS = range(20_000, 32_000)  # below those that Linux hands out by itself
 FOLDERS = ("database", "etc", "log", "run", "spool", "state")
 GPUS = 2
@@ -63,7 +64,7 @@ class Plan:
     @property
     def user(self) -> str:
         """Whose cluster it is: the daemons and all jobs are theirs."""
-        return getpass.getuser()
+        return pwd.getpwuid(os.geteuid()).pw_name
 
     def write(self) -> None:
         """Make the folders, the secret of munge, the devices, the cgroup and the configuration files."""

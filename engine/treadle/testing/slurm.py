@@ -144,5 +144,7 @@ class DevelopmentSlurm:
         )
         if done.returncode != 0:
             what, _, detail = done.stderr.strip().partition("\n")
-            raise ClusterError(what or f"cluster {command} ended with {done.returncode}.", detail=detail)
+            error = ClusterError(what or f"cluster {command} ended with {done.returncode}.", detail=detail)
+            error.add_note(detail)  # a test that fails shows it
+            raise error
         return done.stdout

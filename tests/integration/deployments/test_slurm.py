@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -26,17 +26,21 @@ MEMORY = (
 
 
 @pytest.fixture
-def submit(slurm: DevelopmentSlurm, tmp_path: Path) -> Submit:
+def submit(slurm: DevelopmentSlurm, tmp_path: Path) -> Iterator[Submit]:
     """Submit a Python program as a job and return its id; it prints to `<id>.out` in the test's folder."""
+    jobs = []
 
     def submit(program: str, *options: str) -> str:
         script = tmp_path / "job.sh"
         script.write_text(f"#!/bin/sh\nexec '{sys.executable}' - <<'END'\n{program}\nEND\n")
         done = slurm.run("sbatch", "--parsable", f"--output={tmp_path}/%j.out", *options, str(script))
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        jobs.append(done.stdout.strip())
+        return jobs[-1]
 
-    return submit
+    yield submit
+    slurm.run("scancel", *jobs)
+    wait_until(lambda: not slurm.run("squeue", "--noheader").stdout)
 
 
 def queued_state(slurm: DevelopmentSlurm, job: str) -> str:
@@ -188,25 +192,22 @@ def test_an_urgent_job_preempts_another(slurm: DevelopmentSlurm, submit: Submit)
 def test_one_job_too_many_is_refused(slurm: DevelopmentSlurm, submit: Submit, tmp_path: Path) -> None:
     slurm.limit_submissions(1)
     try:
-        job = submit("import time; time.sleep(600)")
+        submit("import time; time.sleep(600)")
         refused = slurm.run("sbatch", f"--output={tmp_path}/o", "--wrap=true")
         assert refused.returncode == 1
         assert "AssocMaxSubmitJobLimit" in refused.stderr
-        slurm.run("scancel", job)
     finally:
         slurm.limit_submissions(None)
     submit("pass")
 
 
 def test_a_second_one_beside_the_first_shares_nothing_and_leaves_nothing(
-    slurm: DevelopmentSlurm, slurm_script: Path, tmp_path: Path
+    slurm: DevelopmentSlurm, slurm_script: Path, submit: Submit, tmp_path: Path
 ) -> None:
     """The second one has no accounting, and is stopped with a job on it."""
     folder = tmp_path / "second"
     with DevelopmentSlurm(slurm_script, folder, nodes=2, accounting=False) as second:
-        first_job = slurm.run(
-            "sbatch", "--parsable", f"--output={tmp_path}/1", "--wrap=sleep 600"
-        ).stdout.strip()
+        first_job = submit("import time; time.sleep(600)")
         job = second.run("sbatch", "--parsable", f"--output={tmp_path}/2", "--wrap=sleep 600").stdout.strip()
         wait_until(lambda: queued_state(slurm, first_job) == "RUNNING" == queued_state(second, job))
         assert second.run("squeue", "--noheader", "--format=%A").stdout.split() == [job]
@@ -219,7 +220,6 @@ def test_a_second_one_beside_the_first_shares_nothing_and_leaves_nothing(
     assert not folder.exists()
     second.stop()
     assert queued_state(slurm, first_job) == "RUNNING"
-    slurm.run("scancel", first_job)
 
 
 OWNER = """
