@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from distributed import Scheduler
@@ -10,19 +11,18 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 
 from treadle.clusters.dispatcher import Dispatcher
 from treadle.clusters.roster import Member
-
-ENDS_AT = "treadle-ends-at"
+from treadle.clusters.servers import ENDS_AT
 
 
 class Attendance(SchedulerPlugin):
-    """Tells the dispatcher of workers that register and of those that are gone.
+    """Tells dispatchers of workers that register and of those that are gone.
 
     Args:
-        dispatcher: Gives them orders.
+        dispatcher_of: Returns who gives orders to the worker of a name.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, dispatcher_of: Callable[[str], Dispatcher]) -> None:
+        self._dispatcher_of = dispatcher_of
         self._names: dict[str, str] = {}
         self._events: dict[str, asyncio.Event] = {}
 
@@ -30,12 +30,14 @@ class Attendance(SchedulerPlugin):
         """Called by the scheduler."""
         state = scheduler.workers[worker]
         name = self._names[worker] = str(state.name)
-        self._dispatcher.welcome(Member(name, worker, state.nthreads, state.extra.get(ENDS_AT)))
+        member = Member(name, worker, state.nthreads, state.extra.get(ENDS_AT))
+        self._dispatcher_of(name).welcome(member)
         self._event(name).set()
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:  # noqa: ARG002 - Dask names it
         """Called by the scheduler."""
-        self._dispatcher.lose(self._names.pop(worker))
+        name = self._names.pop(worker)
+        self._dispatcher_of(name).lose(name)
 
     async def of(self, name: str) -> None:
         """Return when the worker of that name is there."""

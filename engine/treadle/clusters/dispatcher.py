@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -61,6 +61,7 @@ class Dispatcher:
         client: Connected client, in asynchronous mode.
         slots: Orders that run at once, at most.
         bury: Returns when the worker of that name and all its processes are gone, and how they went.
+        tokens: Numbers that no other order of the client's scheduler has.
         expected: Called, in the loop, with how many units are expected in all.
     """
 
@@ -69,6 +70,8 @@ class Dispatcher:
         client: Client,
         slots: int,
         bury: Callable[[str], Awaitable[WorkerLost]],
+        *,
+        tokens: Iterator[int] | None = None,
         expected: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._client = client
@@ -77,7 +80,7 @@ class Dispatcher:
         self._expected = expected
         self._expectations: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
-        self._tokens = itertools.count()
+        self._tokens = tokens or itertools.count()
         self._lock = threading.Lock()
         self._pending: deque[Order] = deque()
         self._roster = Roster()
@@ -138,7 +141,8 @@ class Dispatcher:
 
     async def _broadcast(self, function: Callable[[P], object], payload: P) -> None:
         try:
-            await self._client.run(apart, function, payload, on_error="ignore")
+            workers = [member.address for member in self._roster.members]
+            await self._client.run(apart, function, payload, workers=workers, on_error="ignore")
         except Exception as error:  # noqa: BLE001 - a worker that dies meanwhile, or what cannot be pickled
             logger.warning("broadcast_failed function=%s error=%r", function, error)
 

@@ -9,25 +9,22 @@ the kernel picks a unit, which is larger.
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from treadle.clusters.port import ANY_RESOURCES, Pool
+from treadle.clusters.port import ANY_RESOURCES, JobBook, Pool
+from treadle.clusters.quiet import quiet_dask
 from treadle.clusters.worker_process import WorkerProcess
 from treadle.errors import ClusterError, WorkersUnavailable
 from treadle.model.resources import Resources
 
 if TYPE_CHECKING:
     from treadle.clusters.dispatcher import Dispatcher
-
-DASK_LOGGERS = ("distributed", "distributed.client", "tornado.application")
 
 
 class LocalCluster:
@@ -57,6 +54,9 @@ class LocalCluster:
         if self._dispatcher is None:
             raise ClusterError("The local cluster is not open.", remedy="Enter it as a context first.")
         return self._dispatcher
+
+    def report_to(self, book: JobBook) -> None:
+        """See `Cluster`; it has no jobs."""
 
     def __enter__(self) -> Self:
         """See `Cluster`."""
@@ -92,7 +92,7 @@ class LocalCluster:
         async def serve() -> None:
             await Session(self._slots, folder, first).run(opened, closing)
 
-        with _quiet_dask():
+        with quiet_dask():
             try:
                 asyncio.run(serve())
             except BaseException as error:
@@ -104,17 +104,3 @@ class LocalCluster:
 
 def _private_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="treadle-cluster-", ignore_cleanup_errors=True)
-
-
-@contextmanager
-def _quiet_dask() -> Iterator[None]:
-    """Keep Dask's own remarks off the terminal: what matters reaches the user as an error of ours."""
-    loggers = [logging.getLogger(name) for name in DASK_LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -59,6 +61,74 @@ class Pool(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """A job of a batch system that a pool has submitted.
+
+    Attributes:
+        id: The system's number for it.
+        name: Ours, which no other job has.
+        cluster: What the user calls the cluster.
+        shape: What it asks for, for people.
+        cpus: CPUs it asks for.
+        memory_mb: Memory it asks for; None for the system's default.
+    """
+
+    id: str
+    name: str
+    cluster: str
+    shape: str
+    cpus: int
+    memory_mb: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOver:
+    """How a job ended, as the batch system tells it.
+
+    Attributes:
+        id: The system's number for it.
+        state: The system's word.
+        node: Where it ran.
+        submitted_at: When it was submitted.
+        started_at: When it began; None if it never did.
+        ended_at: When it ended.
+        cpu_seconds: CPU time that its processes used.
+        peak_memory_mb: The most memory they used at once.
+        text: What happened, for people.
+    """
+
+    id: str
+    state: str
+    node: str
+    submitted_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    cpu_seconds: float | None
+    peak_memory_mb: int | None
+    text: str
+
+
+class JobBook(Protocol):
+    """Where a cluster has its jobs written down; called from any thread, one call at a time."""
+
+    def started(self, job: JobStarted) -> None:
+        """Note a job; it counts as submitted only when this has returned."""
+
+    def over(self, job: JobOver) -> None:
+        """Note the end of a job."""
+
+
+class NoBook:
+    """Forgets."""
+
+    def started(self, job: JobStarted) -> None:
+        """See `JobBook`."""
+
+    def over(self, job: JobOver) -> None:
+        """See `JobBook`."""
+
+
 class Cluster(Protocol):
     """Pools of workers; a context manager around their life.
 
@@ -80,6 +150,9 @@ class Cluster(Protocol):
             ClusterError: The cluster is not open.
             WorkersUnavailable: It can never have such workers.
         """
+
+    def report_to(self, book: JobBook) -> None:
+        """Have jobs written down from now on."""
 
     def __enter__(self) -> Self:
         """Start what pools need.

@@ -11,8 +11,9 @@ from typing import Any
 from distributed import Scheduler, Worker
 from distributed.security import Security
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 PROTOCOL = "tls"
+ENDS_AT = "treadle-ends-at"
 
 CONFIGURATION: dict[str, object] = {
     "distributed.admin.low-level-log-length": 100,
@@ -38,9 +39,9 @@ CONFIGURATION: dict[str, object] = {
 class QuietScheduler(Scheduler):
     """A scheduler with one port and no extension but the plain running of tasks."""
 
-    def __init__(self, security: Security) -> None:
+    def __init__(self, security: Security, *, host: str = LOOPBACK) -> None:
         super().__init__(
-            host=HOST, port=0, protocol=PROTOCOL, security=security, dashboard=False, extensions={}
+            host=host, port=0, protocol=PROTOCOL, security=security, dashboard=False, extensions={}
         )
 
     def start_http_server(self, *_: Any, **__: Any) -> None:
@@ -48,18 +49,42 @@ class QuietScheduler(Scheduler):
 
 
 class QuietWorker(Worker):
-    """A worker with one port; it neither spills nor watches its memory, since units are other processes."""
+    """A worker with one port; it neither spills nor watches its memory, since units are other processes.
 
-    def __init__(self, scheduler: str, *, name: str, threads: int, folder: str, security: Security) -> None:
+    Args:
+        scheduler: Its address.
+        name: Name of the worker.
+        threads: Batches it runs at once.
+        folder: For its files.
+        security: Certificates.
+        host: Address to listen on.
+        death_timeout: Seconds after which it gives up a scheduler that it cannot reach.
+        ends_at: When its job ends, in seconds of the epoch.
+    """
+
+    def __init__(
+        self,
+        scheduler: str,
+        *,
+        name: str,
+        threads: int,
+        folder: str,
+        security: Security,
+        host: str | None = LOOPBACK,
+        death_timeout: float | None = None,
+        ends_at: float | None = None,
+    ) -> None:
         super().__init__(
             scheduler,
             name=name,
             nthreads=threads,
             local_directory=folder,
             security=security,
-            host=HOST,
+            host=host,
             protocol=PROTOCOL,
             memory_limit=0,
+            death_timeout=death_timeout,
+            startup_information={ENDS_AT: lambda _: ends_at},
             extensions={},
         )
 

@@ -91,7 +91,7 @@ class Session:
     @asynccontextmanager
     async def _dispatching(self) -> AsyncIterator[Dispatcher]:
         dispatcher = Dispatcher(self._client, self._slots, self._bury)
-        self._attendance = Attendance(dispatcher)
+        self._attendance = Attendance(lambda _: dispatcher)
         self._scheduler.add_plugin(self._attendance)
         self._scheduler.stream_handlers[OPERATION] = dispatcher.deliver
         try:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from treadle.clusters.port import ANY_RESOURCES, Cluster, Pool
+from treadle.clusters.port import ANY_RESOURCES, Cluster, JobBook, Pool
 from treadle.errors import ClusterError, WorkerLost
 from treadle.execute.pool import close_shared_pool
 from treadle.model.resources import Resources
@@ -51,6 +51,9 @@ class ThreadCluster:
             if self._worker is None:
                 raise ClusterError("The cluster is not open.")
         return self
+
+    def report_to(self, book: JobBook) -> None:
+        """See `Cluster`; it has no jobs."""
 
     def expect(self, who: str, units: int) -> None:
         """See `Pool`; the cluster never grows."""
