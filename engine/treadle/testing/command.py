@@ -35,11 +35,14 @@ class Command:
 
     home: Path
 
-    def __call__(self, *words: str, code: int = 0, as_json: bool = True) -> Answer:
+    def __call__(
+        self, *words: str, code: int = 0, as_json: bool = True, timeout_seconds: float | None = None
+    ) -> Answer:
         """Run one command to its end.
 
         Raises:
             AssertionError: Its exit status is not `code`; the text holds both streams.
+            TimeoutExpired: It took longer, and is killed.
         """
         done = subprocess.run(
             self.words(*words, as_json=as_json),
@@ -47,6 +50,7 @@ class Command:
             env=self.environment,
             capture_output=True,
             text=True,
+            timeout=timeout_seconds,
         )
         if done.returncode != code:
             said = f"{done.stderr}{done.stdout}"
