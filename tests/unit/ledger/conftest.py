@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import Plan, PlannedStep
 from treadle.model.task import Task, TaskPart, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
-from treadle.testing.postgresql import PostgresqlServer, postgresql_programs, postgresql_server
+from treadle.testing.postgresql import PostgresqlServer
 
 AddTask = Callable[..., packages.PackageRecord]
 AddRun = Callable[..., int]
@@ -23,17 +22,6 @@ Race = Callable[..., list[str]]
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "home" / "ledger.db"
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresqlServer]:
-    """A server for all tests; without PostgreSQL they are skipped, but never where CI wants to know."""
-    programs = postgresql_programs()
-    if programs is None:
-        reason = "PostgreSQL is not installed"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    with postgresql_server(programs) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
