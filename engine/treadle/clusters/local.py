@@ -9,7 +9,6 @@ the kernel picks a unit, which is larger.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from treadle.clusters.port import ANY_RESOURCES, JobBook, Pool
+from treadle.clusters.private_folder import private_folder
 from treadle.clusters.quiet import quiet_dask
 from treadle.clusters.worker_process import WorkerProcess
 from treadle.errors import ClusterError, WorkersUnavailable
@@ -62,7 +62,7 @@ class LocalCluster:
         """See `Cluster`."""
         with ExitStack() as stack:
             try:
-                folder = Path(stack.enter_context(_private_folder()))
+                folder = stack.enter_context(private_folder())
                 first = WorkerProcess("local-1", folder)
             except OSError as error:
                 raise WorkersUnavailable(f"The local cluster cannot start a worker: {error}.") from error
@@ -100,7 +100,3 @@ class LocalCluster:
                 if opened.done():
                     raise
                 opened.set_exception(error)
-
-
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="treadle-cluster-", ignore_cleanup_errors=True)
