@@ -7,10 +7,15 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from treadle.testing.postgresql import PostgresqlServer
 
 settings.register_profile("treadle", deadline=None)
 settings.load_profile("treadle")
@@ -36,6 +41,19 @@ def _let_children_be_interrupted() -> None:
     """Undo what a shell does to commands in its background: their children would ignore Ctrl-C as well."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A server for all tests; without PostgreSQL they are skipped, but never where CI wants to know."""
+    from treadle.testing.postgresql import postgresql_programs, postgresql_server
+
+    programs = postgresql_programs()
+    if programs is None:
+        reason = "PostgreSQL is not installed"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    with postgresql_server(programs) as server:
+        yield server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

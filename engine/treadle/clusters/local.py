@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from treadle.clusters.private_folder import private_folder
 from treadle.clusters.worker_process import WorkerProcess
 from treadle.errors import ClusterError, WorkersUnavailable
 
@@ -70,7 +70,7 @@ class LocalCluster:
         """See `Cluster`."""
         with ExitStack() as stack:
             try:
-                folder = Path(stack.enter_context(_private_folder()))
+                folder = stack.enter_context(private_folder())
                 first = WorkerProcess("local-1", folder)
             except OSError as error:
                 raise WorkersUnavailable(f"The local cluster cannot start a worker: {error}.") from error
@@ -108,10 +108,6 @@ class LocalCluster:
                 if opened.done():
                     raise
                 opened.set_exception(error)
-
-
-def _private_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="treadle-cluster-", ignore_cleanup_errors=True)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Launcher:
         return connection
 
     def start_zygote(
-        self, python: str, environment: Mapping[str, str], output: Path
+        self, python: str, environment: Mapping[str, str], output: Path, *, idle_seconds: float
     ) -> tuple[socket.socket, int]:
         """Return the connection with a new zygote, and its process id; it may turn out not to run.
 
@@ -72,12 +72,13 @@ class Launcher:
             python: Absolute path of its interpreter.
             environment: Its variables.
             output: File for what it prints.
+            idle_seconds: How long it waits with nothing to do before it ends.
 
         Raises:
             OSError: The system has no room for another process.
             WorkerLost: The launcher has ended.
         """
-        words = [python, str(PROGRAM), "zygote"]
+        words = [python, str(PROGRAM), "zygote", str(idle_seconds)]
         return self._ask({"start": words, "environment": dict(environment), "output": str(output)})
 
     def _ask(self, request: dict[str, Any]) -> tuple[socket.socket, int]:

@@ -19,6 +19,7 @@ from treadle.execute.launcher import Launcher
 from treadle.execute.programs.frames import receive, send
 
 PREPARE_SECONDS = 300.0
+IDLE_SECONDS = 600.0
 LARGEST_BYTES = 2_000_000_000
 LAST_WORDS_CHARACTERS = 2_000
 
@@ -148,7 +149,7 @@ class WarmPython:
     def _ask(self, request: dict[str, Any], descriptor: socket.socket | None = None) -> dict[str, Any]:
         if self._zygote is None:
             self._zygote, self._pid = self._launcher.start_zygote(
-                self._python, self._environment, self._output
+                self._python, self._environment, self._output, idle_seconds=IDLE_SECONDS
             )
             self._zygote.settimeout(PREPARE_SECONDS)
         try:

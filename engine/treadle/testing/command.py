@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,20 @@ class Command:
 
     Attributes:
         home: Folder that takes the place of `~/.treadle`.
+        variables: Environment variables that it gets besides.
     """
 
     home: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, *words: str, code: int = 0, as_json: bool = True) -> Answer:
+    def __call__(
+        self, *words: str, code: int = 0, as_json: bool = True, timeout_seconds: float | None = None
+    ) -> Answer:
         """Run one command to its end.
 
         Raises:
             AssertionError: Its exit status is not `code`; the text holds both streams.
+            TimeoutExpired: It took longer, and is killed.
         """
         done = subprocess.run(
             self.words(*words, as_json=as_json),
@@ -47,6 +53,7 @@ class Command:
             env=self.environment,
             capture_output=True,
             text=True,
+            timeout=timeout_seconds,
         )
         if done.returncode != code:
             said = f"{done.stderr}{done.stdout}"
@@ -59,6 +66,7 @@ class Command:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The caller's variables without those of Treadle and Prefect, and the home folder."""
+        """The caller's variables without those of Treadle and Prefect, the home folder, and `variables`."""
         foreign = {k: v for k, v in os.environ.items() if not k.startswith(("TREADLE_", "PREFECT_"))}
-        return foreign | {"TREADLE_HOME": str(self.home), "TREADLE_PORT": "0", "TREADLE_WORKERS": "2"}
+        own = {"TREADLE_HOME": str(self.home), "TREADLE_PORT": "0", "TREADLE_WORKERS": "2"}
+        return foreign | own | dict(self.variables)

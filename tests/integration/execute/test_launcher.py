@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from treadle.execute.batch import Batch, run_batch
 from treadle.execute.journal import wait_until_closed
+from treadle.execute.logs import read_log
 from treadle.execute.pool import close_shared_pool, shared_pool
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
@@ -169,6 +171,65 @@ def test_whichever_process_is_killed_no_unit_is_left_and_each_has_a_record(
     assert_gone([*processes, keeper])
     [record] = run_batch(package.batch(tmp_path / "logs", "print('again')"))
     assert record.state is UnitState.DONE
+
+
+SIBLING = """
+import json, os, sys, time
+args = json.load(open(sys.argv[2]))
+with open("/proc/self/cmdline", "rb") as words:
+    print("forked" if b"zygote" in words.read().split(bytes(1)) else "fresh", flush=True)
+if not os.path.exists(args["gate"]):
+    with open(args["pid"] + ".part", "w") as stream:
+        stream.write(str(os.getpid()))
+    os.rename(args["pid"] + ".part", args["pid"])
+while not os.path.exists(args["gate"]):
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize("victim", ["zygote", "keeper", "unit"])
+def test_a_killed_process_concerns_only_the_units_that_descend_from_it(
+    package: Package, tmp_path: Path, victim: str
+) -> None:
+    # Given two units, forked from one zygote by a keeper each, that wait for a file
+    args = [{"pid": str(tmp_path / name), "gate": str(tmp_path / "gate")} for name in ("one", "other")]
+    both = package.batch(tmp_path / "logs", SIBLING, *args)
+    runs = [run_aside(replace(both, calls=(call,))) for call in both.calls]
+    [[one], [other]] = [family(Path(given["pid"])) for given in args]
+    keeper = one.parent()
+    assert keeper is not None
+    zygote = keeper.parent()
+    assert zygote is not None
+    assert other.parents()[0] != keeper
+    assert other.parents()[1] == zygote
+
+    # When the kernel kills one of these processes, as it does when memory runs out
+    {"zygote": zygote, "keeper": keeper, "unit": one}[victim].kill()
+    assert_gone([one, other] if victim == "zygote" else [one])
+    assert _runs(other) is (victim != "zygote")
+    (tmp_path / "gate").touch()
+    for thread, _ in runs:
+        thread.join(60)
+
+    # Then what it took along ran again as a fresh process, but for a unit that was killed itself
+    [[first], [second]] = [records for _, records in runs]
+    again = (UnitState.DONE, 0, "fresh\n")
+    killed = (UnitState.FAILED, -signal.SIGKILL, "forked\n")
+    assert _end(first) == (killed if victim == "unit" else again)
+    assert _end(second) == (again if victim == "zygote" else (UnitState.DONE, 0, "forked\n"))
+
+    # And units are forked as before
+    [third] = run_batch(replace(both, calls=both.calls[:1]))
+    assert _end(third) == (UnitState.DONE, 0, "forked\n")
+
+
+def _end(record: UnitRecord) -> tuple[UnitState, int | None, str]:
+    assert record.log_file is not None
+    return (
+        record.state,
+        record.exit_code,
+        read_log(Path(record.log_file), record.log_offset, record.log_length),
+    )
 
 
 def test_closing_leaves_neither_processes_nor_files(package: Package, tmp_path: Path) -> None:

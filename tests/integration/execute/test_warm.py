@@ -20,6 +20,7 @@ from treadle.execute.logs import read_log
 from treadle.execute.pool import shared_pool
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause, UnitState
+from treadle.testing.cluster import wait_until
 
 pytestmark = pytest.mark.integration
 Package = Any
@@ -27,7 +28,7 @@ Package = Any
 FORKED = """
 def forked():
     with open("/proc/self/cmdline", "rb") as words:
-        return b"zygote" in words.read()
+        return b"zygote" in words.read().split(bytes(1))
 """
 
 PROBE = """
@@ -297,10 +298,34 @@ def test_a_killed_zygote_is_replaced(forked: Package, tmp_path: Path) -> None:
     batch = forked.batch(tmp_path / "logs", f"from {forked.folder.name}.told import forked; print(forked())")
     run_batch(batch)
     [zygote] = zygotes()
+    processes = [psutil.Process(zygote), *psutil.Process(zygote).children()]
     os.kill(zygote, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(zygote)] if psutil.pid_exists(zygote) else [], timeout=10)
+    psutil.wait_procs(processes, timeout=10)  # a keeper that has not ended yet would take a unit and lose it
     [record] = run_batch(batch)
     assert (record.state, log_of(record)) == (UnitState.DONE, "True\n")
+
+
+def test_an_idle_zygote_ends_and_the_next_unit_has_a_new_one(
+    forked: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not idle while a unit runs, however long."""
+    script = f"""
+        import json, os, sys, time
+        from {forked.folder.name}.told import forked
+        time.sleep(json.load(open(sys.argv[2]))["seconds"])
+        print(forked(), os.getppid())
+        """
+    short, long = {"seconds": 0}, {"seconds": 2.5}
+    batch = forked.batch(tmp_path / "logs", script, short, long)
+    with monkeypatch.context() as patched:
+        patched.setattr(warm, "IDLE_SECONDS", 1.0)
+        first, second = run_batch(batch)
+    assert log_of(first) == log_of(second)
+    wait_until(lambda: not psutil.Process(shared_pool().launcher.pid).children())
+    [third] = run_batch(replace(batch, calls=batch.calls[:1]))
+    assert [record.state for record in (first, second, third)] == [UnitState.DONE] * 3
+    assert [log_of(record).split()[0] for record in (second, third)] == ["True"] * 2
+    assert log_of(second) != log_of(third)
 
 
 def test_memory_of_a_forked_unit_is_its_own(package: Package, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from treadle.compile.scope import Scope
 from treadle.model.policy import OnFailure
 from treadle.model.states import Cause, RunState, StepState, UnitState
+from treadle.testing.bench import Asked, NewBench
 
 PARALLEL = ["Mark", "Derive", "Silent"]
 SECONDS = 20.0
@@ -35,9 +35,9 @@ class Gate:
 
 @pytest.mark.parametrize("names", [["Mark", "Mark"], ["Derive", "Mark"], ["Silent", "Derive"]])
 def test_an_item_enters_the_next_step_while_another_is_in_this_one(
-    new_bench: Any, bench_parts: Any, names: list[str]
+    new_bench: NewBench, names: list[str]
 ) -> None:
-    bench = new_bench(bench_parts.Asked(names, items=3))
+    bench = new_bench(Asked(names, items=3))
     bench.world.before_unit = gate = Gate(held=(0, 2), until=(1, 1))
 
     record = bench.drive()
@@ -46,10 +46,8 @@ def test_an_item_enters_the_next_step_while_another_is_in_this_one(
     assert record.state is RunState.DONE
 
 
-def test_an_item_passes_through_three_steps_while_another_is_in_the_first(
-    new_bench: Any, bench_parts: Any
-) -> None:
-    bench = new_bench(bench_parts.Asked(["Mark", "Silent", "Mark"], items=2))
+def test_an_item_passes_through_three_steps_while_another_is_in_the_first(new_bench: NewBench) -> None:
+    bench = new_bench(Asked(["Mark", "Silent", "Mark"], items=2))
     bench.world.before_unit = gate = Gate(held=(0, 1), until=(2, 0))
 
     assert bench.drive().state is RunState.DONE
@@ -59,11 +57,11 @@ def test_an_item_passes_through_three_steps_while_another_is_in_the_first(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_pipelined_runs_come_to_what_runs_with_barriers_come_to(
-    new_bench: Any, bench_parts: Any, data: st.DataObject
+    new_bench: NewBench, data: st.DataObject
 ) -> None:
     names = data.draw(st.lists(st.sampled_from([*PARALLEL, "Parts"]), min_size=2, max_size=4), label="tasks")
     failing = data.draw(st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=3), label="failing")
-    asked = bench_parts.Asked(names, on_failure=OnFailure.CONTINUE, threshold=1, items=4)
+    asked = Asked(names, on_failure=OnFailure.CONTINUE, threshold=1, items=4)
     benches = {}
     for pipelined in (False, True):
         bench = benches[pipelined] = new_bench(asked)
@@ -79,9 +77,9 @@ def test_pipelined_runs_come_to_what_runs_with_barriers_come_to(
 
 
 def test_nothing_is_merged_of_a_step_whose_predecessor_fails_and_nothing_of_it_runs_twice(
-    new_bench: Any, bench_parts: Any
+    new_bench: NewBench,
 ) -> None:
-    asked = bench_parts.Asked(["Mark", "Derive"], items=3)
+    asked = Asked(["Mark", "Derive"], items=3)
     undisturbed = new_bench(asked)
     undisturbed.drive(pipelined=False)
     expected = undisturbed.items
@@ -103,11 +101,9 @@ def test_nothing_is_merged_of_a_step_whose_predecessor_fails_and_nothing_of_it_r
     assert bench.world.started == {(0, 0): 1, (0, 1): 1, (0, 2): 2, (1, 0): 1, (1, 1): 1, (1, 2): 1}
 
 
-def test_units_begun_for_items_that_are_not_selected_in_the_end_are_dropped(
-    new_bench: Any, bench_parts: Any
-) -> None:
+def test_units_begun_for_items_that_are_not_selected_in_the_end_are_dropped(new_bench: NewBench) -> None:
     """The last unit removes an item that another unit left behind; merging allows it."""
-    bench = new_bench(bench_parts.Asked(["Snatch", "Mark"], items=3))
+    bench = new_bench(Asked(["Snatch", "Mark"], items=3))
     bench.world.before_unit = gate = Gate(held=(0, 2), until=(1, 0))
 
     record = bench.drive()
@@ -119,10 +115,8 @@ def test_units_begun_for_items_that_are_not_selected_in_the_end_are_dropped(
     assert (record.steps[1].units, record.steps[1].done) == (2, 2)
 
 
-def test_a_scope_that_ends_with_the_first_step_begins_nothing_of_the_second(
-    new_bench: Any, bench_parts: Any
-) -> None:
-    bench = new_bench(bench_parts.Asked(["Mark", "Mark"], items=2))
+def test_a_scope_that_ends_with_the_first_step_begins_nothing_of_the_second(new_bench: NewBench) -> None:
+    bench = new_bench(Asked(["Mark", "Mark"], items=2))
 
     bench.drive(Scope(frozenset({0})))
 

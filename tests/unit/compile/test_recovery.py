@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +15,8 @@ from treadle.errors import LeaseLost, LedgerError
 from treadle.execute.journal import open_journal
 from treadle.model.policy import OnFailure, Retries
 from treadle.model.states import Cause, RunState, StepState, UnitState
+from treadle.testing.bench import Asked, NewBench
+from treadle.testing.deaths import Fate
 
 CHAIN = ["Make", "Mark", "Derive", "Parts", "Count"]
 CHAINS = st.lists(st.sampled_from(CHAIN), min_size=1, max_size=4).filter(
@@ -28,15 +28,15 @@ RETRIED = [Cause.FAILED, Cause.TIMEOUT, Cause.OUT_OF_MEMORY, Cause.WORKER_LOST, 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_again(
-    new_bench: Any, bench_parts: Any, data: st.DataObject
+    new_bench: NewBench, data: st.DataObject
 ) -> None:
     names = data.draw(CHAINS, label="tasks")
-    asked = bench_parts.Asked(names, Retries(attempts=data.draw(st.integers(1, 3), label="attempts")))
+    asked = Asked(names, Retries(attempts=data.draw(st.integers(1, 3), label="attempts")))
     undisturbed = new_bench(asked)
     undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
     deaths = data.draw(st.integers(0, 4), label="deaths")
-    fate = bench_parts.Fate(
+    fate = Fate(
         gaps=data.draw(st.lists(st.integers(0, 40), min_size=deaths, max_size=deaths), label="gaps"),
         victims=data.draw(
             st.lists(st.sampled_from(["driver", "worker"]), min_size=deaths, max_size=deaths), label="victims"
@@ -58,13 +58,13 @@ def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_
 
 
 @pytest.mark.parametrize("victim", ["driver", "worker"])
-def test_every_single_moment_of_a_run_survives_a_kill(new_bench: Any, bench_parts: Any, victim: str) -> None:
-    asked = bench_parts.Asked(["Mark", "Derive"], items=2)
+def test_every_single_moment_of_a_run_survives_a_kill(new_bench: NewBench, victim: str) -> None:
+    asked = Asked(["Mark", "Derive"], items=2)
     undisturbed = new_bench(asked)
     undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
     for moment in range(1000):
-        bench = new_bench(asked, bench_parts.Fate([moment], [victim]))
+        bench = new_bench(asked, Fate([moment], [victim]))
         bench.drive_to_the_end()
         assert bench.items == expected
         assert bench.world.repeated == set()
@@ -73,8 +73,8 @@ def test_every_single_moment_of_a_run_survives_a_kill(new_bench: Any, bench_part
     assert moment > 20
 
 
-def test_a_driver_killed_between_journal_and_ledger_repeats_nothing(new_bench: Any, bench_parts: Any) -> None:
-    bench = new_bench(bench_parts.Asked(["Mark"], items=3))
+def test_a_driver_killed_between_journal_and_ledger_repeats_nothing(new_bench: NewBench) -> None:
+    bench = new_bench(Asked(["Mark"], items=3))
     step_begins = 4  # two events each of the transactions that take the run up and begin the step
     plan = 2
     first_unit = 3
@@ -88,8 +88,8 @@ def test_a_driver_killed_between_journal_and_ledger_repeats_nothing(new_bench: A
     assert bench.world.started == {(0, 0): 1, (0, 1): 1, (0, 2): 1}
 
 
-def test_a_finished_run_that_is_resumed_stays_as_it_is(new_bench: Any, bench_parts: Any) -> None:
-    bench = new_bench(bench_parts.Asked(["Mark"]))
+def test_a_finished_run_that_is_resumed_stays_as_it_is(new_bench: NewBench) -> None:
+    bench = new_bench(Asked(["Mark"]))
     before = bench.drive_to_the_end(attempts=1)
     started = dict(bench.world.started)
 
@@ -97,10 +97,8 @@ def test_a_finished_run_that_is_resumed_stays_as_it_is(new_bench: Any, bench_par
     assert bench.world.started == started
 
 
-def test_a_resumed_step_merges_its_late_units_where_they_would_have_been(
-    new_bench: Any, bench_parts: Any
-) -> None:
-    asked = bench_parts.Asked(["Derive", "Mark"], items=3)
+def test_a_resumed_step_merges_its_late_units_where_they_would_have_been(new_bench: NewBench) -> None:
+    asked = Asked(["Derive", "Mark"], items=3)
     undisturbed = new_bench(asked)
     undisturbed.drive_to_the_end(attempts=1, pipelined=False)
     expected = undisturbed.items
@@ -118,9 +116,9 @@ def test_a_resumed_step_merges_its_late_units_where_they_would_have_been(
 
 
 def test_a_driver_that_lost_its_lease_writes_nothing_more_and_its_workers_begin_nothing(
-    new_bench: Any, bench_parts: Any
+    new_bench: NewBench,
 ) -> None:
-    bench = new_bench(bench_parts.Asked(["Mark", "Derive"], items=3))
+    bench = new_bench(Asked(["Mark", "Derive"], items=3))
     asleep = bench.context()
     take_up(asleep, "flow-run")
     StepRun(asleep, 0).run()
@@ -140,10 +138,10 @@ def test_a_driver_that_lost_its_lease_writes_nothing_more_and_its_workers_begin_
 
 
 def test_a_new_driver_waits_until_the_workers_of_the_last_have_ended(
-    new_bench: Any, bench_parts: Any, monkeypatch: pytest.MonkeyPatch
+    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taking_up, "WORKERS_SECONDS", 0.1)
-    bench = new_bench(bench_parts.Asked(["Mark"]))
+    bench = new_bench(Asked(["Mark"]))
     first = bench.context()
     take_up(first, "flow-run")
     with open_journal(bench.folder, "worker", first.driver):
@@ -153,10 +151,8 @@ def test_a_new_driver_waits_until_the_workers_of_the_last_have_ended(
     assert take_up(second, "flow-run").state is RunState.RUNNING
 
 
-def test_a_step_goes_on_without_units_that_fail_and_they_can_be_tried_again(
-    new_bench: Any, bench_parts: Any
-) -> None:
-    asked = bench_parts.Asked(["Derive", "Mark"], on_failure=OnFailure.CONTINUE, threshold=0.5, items=3)
+def test_a_step_goes_on_without_units_that_fail_and_they_can_be_tried_again(new_bench: NewBench) -> None:
+    asked = Asked(["Derive", "Mark"], on_failure=OnFailure.CONTINUE, threshold=0.5, items=3)
     undisturbed = new_bench(asked)
     undisturbed.drive_to_the_end(attempts=1)
     derived = [item.zarr_url for item in undisturbed.items[3:]]
@@ -176,9 +172,9 @@ def test_a_step_goes_on_without_units_that_fail_and_they_can_be_tried_again(
 
 @pytest.mark.parametrize(("threshold", "failing"), [(0.3, 1), (1, 3)])
 def test_too_many_failures_end_the_run_whatever_the_step_says(
-    new_bench: Any, bench_parts: Any, threshold: float, failing: int
+    new_bench: NewBench, threshold: float, failing: int
 ) -> None:
-    asked = bench_parts.Asked(["Derive", "Count"], on_failure=OnFailure.CONTINUE, threshold=threshold)
+    asked = Asked(["Derive", "Count"], on_failure=OnFailure.CONTINUE, threshold=threshold)
     bench = new_bench(asked)
     bench.world.failures = {(0, index): [Cause.FAILED] for index in range(failing)}
 
@@ -189,10 +185,8 @@ def test_too_many_failures_end_the_run_whatever_the_step_says(
     assert "it was failed" in str(record.error)
 
 
-def test_memory_and_time_grow_from_attempt_to_attempt_and_over_a_resumption(
-    new_bench: Any, bench_parts: Any
-) -> None:
-    asked = bench_parts.Asked(["Mark"], Retries(attempts=2), meta={"mem": 1000, "time": "10"}, items=2)
+def test_memory_and_time_grow_from_attempt_to_attempt_and_over_a_resumption(new_bench: NewBench) -> None:
+    asked = Asked(["Mark"], Retries(attempts=2), meta={"mem": 1000, "time": "10"}, items=2)
     bench = new_bench(asked)
     bench.world.failures = {
         (0, 0): [Cause.OUT_OF_MEMORY, Cause.OUT_OF_MEMORY],

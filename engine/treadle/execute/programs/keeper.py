@@ -42,10 +42,14 @@ class Keeper:
         control: Connection with the worker.
         folder: Existing folder for its files, empty but for those of its predecessors.
         become: Called in the forked child, turns it into the unit.
+        idle_seconds: How long it waits for a unit before it ends.
     """
 
-    def __init__(self, control: socket.socket, folder: str, become: Become) -> None:
+    def __init__(
+        self, control: socket.socket, folder: str, become: Become, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self._control = control
+        self._idle_seconds = idle_seconds
         self._become = become
         self._imported = os.path.join(folder, "imported")
         self._log = -1
@@ -66,7 +70,7 @@ class Keeper:
     def serve(self) -> None:
         """Run units until the worker is gone, wants no more, or the process is told to end."""
         while not self._told_to_end:
-            ready = self._wait(IDLE_SECONDS)
+            ready = self._wait(self._idle_seconds)
             if not ready:
                 return
             if self._control.fileno() in ready:

@@ -162,7 +162,7 @@ def _execute(keeper: Keeper, request: dict[str, Any]) -> NoReturn:
         keeper.refuse("exec", errno.EINVAL)
 
 
-def main(control: int) -> None:
+def main(control: str) -> None:
     """Serve until the worker is gone, then leave no process and no scratch folder.
 
     The scratch folder is the current one.
@@ -170,7 +170,7 @@ def main(control: int) -> None:
     scratch = os.getcwd()
     os.chdir("/")
     kernel.adopt_orphans()
-    connection = socket.socket(fileno=control)
+    connection = socket.socket(fileno=int(control))
     connection.set_inheritable(False)
     launcher = Launcher(connection)
     launcher.serve()

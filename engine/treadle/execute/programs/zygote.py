@@ -24,13 +24,11 @@ from typing import Any, NoReturn
 
 from . import kernel
 from .frames import receive_with_descriptor, send
-from .keeper import Keeper
+from .keeper import IDLE_SECONDS, Keeper
 from .randomness import Randomness
 from .rehearsal import rehearse
 from .script import run_script
 from .source import Source
-
-IDLE_SECONDS = 600.0
 
 # They start a device or threads, or open connections, when they are imported.
 NEVER = frozenset(
@@ -49,10 +47,12 @@ class Zygote:
 
     Args:
         control: Connection with the worker.
+        idle_seconds: How long it waits with nothing to do before it ends; a keeper not longer either.
     """
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, idle_seconds: float) -> None:
         self._control = control
+        self._idle_seconds = idle_seconds
         self._sources: dict[str, Source] = {}
         self._tried: set[str] = set()
         self._known: frozenset[str] = frozenset()
@@ -64,7 +64,7 @@ class Zygote:
     def serve(self) -> None:
         """Serve until the worker wants no more, and all keepers have ended."""
         while True:
-            if select.select([self._control], [], [], IDLE_SECONDS)[0]:
+            if select.select([self._control], [], [], self._idle_seconds)[0]:
                 request, descriptor = receive_with_descriptor(self._control)
                 if request is None:
                     break
@@ -202,7 +202,8 @@ class Zygote:
             self._control.close()
             self._known = frozenset(sys.modules)
             self._variables = dict(os.environ)
-            Keeper(socket.socket(fileno=descriptor), folder, self._become).serve()
+            idle_seconds = min(self._idle_seconds, IDLE_SECONDS)
+            Keeper(socket.socket(fileno=descriptor), folder, self._become, idle_seconds).serve()
         finally:
             os._exit(0)
 
@@ -242,12 +243,12 @@ def _is_harmless(target: str) -> bool:
     return target.startswith(("/dev/", "/proc/", "/sys/")) and not target.startswith(ACCELERATORS)
 
 
-def main(control: int) -> None:
+def main(idle_seconds: str, control: str) -> None:
     """Be a zygote."""
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]  # this program's folder: a unit has its own file's there
-    connection = socket.socket(fileno=control)
+    connection = socket.socket(fileno=int(control))
     connection.set_inheritable(False)
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
         del sys.modules[name]
-    Zygote(connection).serve()
+    Zygote(connection, float(idle_seconds)).serve()
