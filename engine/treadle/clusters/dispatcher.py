@@ -62,7 +62,7 @@ class Dispatcher:
         slots: Orders that run at once, at most.
         bury: Returns when the worker of that name and all its processes are gone, and how they went.
         tokens: Numbers that no other order of the client's scheduler has.
-        expected: Called, in the loop, with how many units are expected in all.
+        wanting: Called, in the loop, when more or fewer units are expected, or an order finds no worker.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class Dispatcher:
         bury: Callable[[str], Awaitable[WorkerLost]],
         *,
         tokens: Iterator[int] | None = None,
-        expected: Callable[[int], None] = lambda _: None,
+        wanting: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._slots = slots
         self._bury = bury
-        self._expected = expected
+        self._wanting = wanting
         self._expectations: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._tokens = tokens or itertools.count()
@@ -97,6 +97,12 @@ class Dispatcher:
     def members(self) -> list[Member]:
         """The workers there are; to be read in the loop."""
         return self._roster.members
+
+    @property
+    def demand(self) -> int:
+        """Units that are still to come, as far as somebody said so; at least the orders there are."""
+        with self._lock:
+            return max(sum(self._expectations.values()), len(self._pending) + len(self._flights))
 
     @property
     def longest_wait(self) -> float:
@@ -128,8 +134,9 @@ class Dispatcher:
                 self._loop.call_soon_threadsafe(self._note_expectation, who, units)
 
     def _note_expectation(self, who: str, units: int) -> None:
-        self._expectations[who] = units
-        self._expected(sum(self._expectations.values()))
+        if self._expectations.get(who) != units:
+            self._expectations[who] = units
+            self._wanting()
 
     def _start_broadcast(self, function: Callable[[P], object], payload: P) -> None:
         self._in_background(self._broadcast(function, payload))
@@ -224,6 +231,7 @@ class Dispatcher:
                 token = next(self._tokens)
                 member = self._roster.seat(token, self._pending[0].seconds, time.time())
                 if member is None:
+                    self._wanting()
                     return
                 order = self._pending.popleft()
             if order.future.set_running_or_notify_cancel():

@@ -1,0 +1,1 @@
+"""Clusters whose workers are SLURM jobs."""

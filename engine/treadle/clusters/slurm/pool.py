@@ -1,0 +1,257 @@
+"""The SLURM jobs of one shape: as many as the work needs, replaced when they die, given back in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed import Client
+
+from treadle.clusters.dispatcher import Dispatcher
+from treadle.clusters.port import JobBook, JobStarted
+from treadle.clusters.slurm.commands import Slurm
+from treadle.clusters.slurm.job import Job, loss_of
+from treadle.clusters.slurm.scaling import Situation, Worker, decide
+from treadle.clusters.slurm.script import render
+from treadle.clusters.slurm.verdict import JobEnd
+from treadle.clusters.slurm.watcher import Watcher
+from treadle.errors import ClusterError, SubmissionRefused, WorkerLost, WorkersUnavailable
+from treadle.model.job_shape import JobShape
+from treadle.model.profile import ClusterProfile
+
+STILLBORN_AT_MOST = 3
+TURN_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+FAREWELL_SECONDS = 30.0
+LONGEST_LEAD_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pools of one cluster share.
+
+    Attributes:
+        cluster: What the user calls the cluster.
+        slurm: The way to SLURM.
+        watcher: Knows what became of jobs.
+        profile: What the site's people have settled.
+        folder: Private folder on storage that the nodes share.
+        token: Begins the name of every job, and of those of no other run.
+        book: Returns where jobs are written down.
+    """
+
+    cluster: str
+    slurm: Slurm
+    watcher: Watcher
+    profile: ClusterProfile
+    folder: Path
+    token: str
+    book: Callable[[], JobBook]
+
+
+class SlurmPool:
+    """Jobs of one shape and the orders they work on; everything here happens in the cluster's loop.
+
+    Args:
+        number: Tells this pool from others of the cluster.
+        shape: What each job asks for.
+        site: What it shares with others.
+        client: Client of the scheduler.
+        tokens: Numbers for orders.
+    """
+
+    def __init__(
+        self, number: int, shape: JobShape, site: Site, client: Client, tokens: Iterator[int]
+    ) -> None:
+        self.shape = shape
+        self._prefix = f"{site.token}-{number}"
+        self._site = site
+        self._jobs: dict[str, Job] = {}
+        self._numbers = iter(range(1, sys.maxsize))
+        self._surplus_since: float | None = None
+        self._stillborn = 0
+        self._pause_seconds = 0.0
+        self._paused_until = 0.0
+        self._wake = asyncio.Event()
+        self._watches: set[asyncio.Task[None]] = set()
+        self.dispatcher = Dispatcher(
+            client, shape.slots * site.profile.max_jobs, self._bury, tokens=tokens, wanting=self._wake.set
+        )
+
+    def owns(self, worker: str) -> bool:
+        """Whether a worker is in one of this pool's jobs."""
+        return worker.startswith(f"{self._prefix}-")
+
+    async def keep(self) -> None:
+        """Have as many jobs as there is work for, for ever."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TURN_SECONDS)
+            self._wake.clear()
+            try:
+                await self._adjust()
+            except ClusterError as error:
+                self.dispatcher.fail(error)
+                return
+
+    async def _adjust(self) -> None:
+        self._note_arrivals()
+        situation = self._situation()
+        if situation.jobs <= situation.needed:
+            self._surplus_since = None
+        elif self._surplus_since is None:
+            self._surplus_since = time.monotonic()
+        decision = decide(situation)
+        for name in decision.retire:
+            self.dispatcher.retire(name)
+        await self._cancel([self._jobs[name] for name in (*decision.cancel, *decision.retire)])
+        for _ in range(decision.submit):
+            if time.monotonic() < self._paused_until:
+                return
+            await self._submit()
+            await asyncio.sleep(self._site.profile.submit_interval_seconds)
+
+    def _note_arrivals(self) -> None:
+        for member in self.dispatcher.members:
+            job = self._jobs.get(member.name)
+            if job is not None:
+                self._stillborn = 0 if not job.registered else self._stillborn
+                job.registered = True
+                if member.tokens:
+                    job.idle_since = time.monotonic()
+
+    def _situation(self) -> Situation:
+        now, epoch = time.monotonic(), time.time()
+        members = [member for member in self.dispatcher.members if not member.retiring]
+        waiting = [job for job in self._jobs.values() if not job.registered and not job.unwanted]
+        pending = tuple(job.name for job in waiting if not self._site.watcher.is_running(job.id))
+        return Situation(
+            units=self.dispatcher.demand,
+            slots=self.shape.slots,
+            most_jobs=self._site.profile.max_jobs,
+            pending=pending,
+            starting=len(waiting) - len(pending),
+            workers=tuple(
+                Worker(
+                    name=member.name,
+                    busy=len(member.tokens),
+                    idle_seconds=now - self._jobs[member.name].idle_since,
+                    used=member.used,
+                    seconds_left=(member.ends_at or float("inf")) - epoch,
+                )
+                for member in members
+                if member.name in self._jobs
+            ),
+            unit_seconds=self.dispatcher.longest_wait,
+            lead_seconds=min(LONGEST_LEAD_SECONDS, self.shape.time_seconds / 4),
+            surplus_seconds=0.0 if self._surplus_since is None else now - self._surplus_since,
+            patience_seconds=self._site.profile.idle_seconds,
+        )
+
+    async def _submit(self) -> None:
+        """Submit one job; where SLURM takes none for now, wait longer each time before the next try.
+
+        Raises:
+            SubmissionRefused: It will never take one.
+        """
+        name = f"{self._prefix}-{next(self._numbers)}"
+        job = Job(name, self._site.folder / f"{name}.out")
+        self._jobs[name] = job
+        try:
+            job.id = await self._site.slurm.submit(self._script(job), name=name)
+        except SubmissionRefused as refusal:
+            del self._jobs[name]
+            if not refusal.transient:
+                raise
+            if not self._pause_seconds:
+                logger.warning("submission_postponed pool=%s reason=%r", self._prefix, str(refusal))
+            self._pause_seconds = min(2 * self._pause_seconds or 1.0, LONGEST_PAUSE_SECONDS)
+            self._paused_until = time.monotonic() + self._pause_seconds
+            return
+        self._pause_seconds = 0.0
+        await self._note_started(job)
+        self._site.watcher.watch(job.id)
+        watch = asyncio.create_task(self._watch(job))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    async def _note_started(self, job: Job) -> None:
+        started = JobStarted(
+            id=job.id,
+            name=job.name,
+            cluster=self._site.cluster,
+            shape=self.shape.label,
+            cpus=self.shape.cpus,
+            memory_mb=self.shape.memory_mb,
+        )
+        await asyncio.to_thread(self._site.book().started, started)
+
+    def _script(self, job: Job) -> str:
+        words = [
+            str(self._site.profile.python or sys.executable),
+            "-P",
+            "-m",
+            "treadle.clusters.slurm.worker",
+            str(self._site.folder),
+            job.name,
+            str(self.shape.slots),
+            str(self.shape.time_seconds),
+        ]
+        return render(self.shape, name=job.name, command=words, log_file=str(job.output))
+
+    async def _watch(self, job: Job) -> None:
+        """Take note of a job's end; give the pool up when several in a row brought no worker."""
+        end = await self._site.watcher.ended(job.id)
+        await asyncio.to_thread(self._site.book().over, end.summary())
+        del self._jobs[job.name]
+        job.ended.set_result(end)
+        for line in job.last_words().splitlines():
+            logger.info("worker_said worker=%s line=%r", job.name, line)
+        if not job.registered and not job.unwanted:
+            self._stillborn += 1
+            if self._stillborn == STILLBORN_AT_MOST:
+                self.dispatcher.fail(_none_came_up(job, end))
+        self._wake.set()
+
+    async def _bury(self, name: str) -> WorkerLost:
+        """Return how a worker's job ended; one that outlives its worker is cancelled."""
+        job = self._jobs[name]
+        self._site.watcher.hurry()
+        done, _ = await asyncio.wait({job.ended}, timeout=FAREWELL_SECONDS)
+        if not done:
+            await self._cancel([job])
+        return loss_of(await asyncio.shield(job.ended), self.shape.slots)
+
+    async def _cancel(self, jobs: list[Job]) -> None:
+        wanted = [job for job in jobs if job.id and not job.unwanted]
+        for job in wanted:
+            job.unwanted = True
+        if wanted:
+            await self._site.slurm.cancel([job.id for job in wanted])
+            self._site.watcher.hurry()
+
+    async def close(self, error: ClusterError) -> None:
+        """End all jobs; none is left when this returns, unless SLURM does not answer."""
+        self.dispatcher.close(error)
+        jobs = list(self._jobs.values())
+        await self._cancel(jobs)
+        ends = [job.ended for job in jobs if job.id]
+        if ends:
+            await asyncio.wait(ends, timeout=FAREWELL_SECONDS)
+        self.dispatcher.abandon(WorkerLost("The cluster was closed while the batch ran."))
+
+
+def _none_came_up(job: Job, end: JobEnd) -> WorkersUnavailable:
+    return WorkersUnavailable(
+        f"{STILLBORN_AT_MOST} jobs in a row ended before their worker was ready. {end.explanation}",
+        remedy=end.remedy or "The text below is what the last of them said.",
+        detail=job.last_words(),
+    )

@@ -1,0 +1,81 @@
+"""Outlives a driver that dies, and takes its jobs out of SLURM's queue.
+
+Workers notice by themselves that their driver is gone. Jobs that are still pending do not: they would hold
+their place in the queue, begin one day, and find nobody. The driver holds this process's standard input open,
+and closes it in the end with a word that all is done; if the word is missing, the driver has died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+from typing import IO, cast
+
+from treadle.clusters.slurm.commands import Slurm
+from treadle.clusters.slurm.transport import open_transport
+from treadle.errors import ClusterError
+from treadle.execute.environment import without_own
+from treadle.model.profile import ClusterProfile
+
+ALL_DONE = b"done\n"
+PAUSE_SECONDS = 5.0
+TRIES = 120
+
+logger = logging.getLogger(__name__)
+
+
+class Reaper:
+    """The driver's side.
+
+    Args:
+        profile: How SLURM is reached.
+        token: Begins the name of every job of this driver.
+    """
+
+    def __init__(self, profile: ClusterProfile, token: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__, profile.model_dump_json(), token],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=without_own(os.environ),
+            start_new_session=True,
+        )
+        self._stdin = cast("IO[bytes]", self._process.stdin)
+
+    def dismiss(self) -> None:
+        """Let it end without doing anything."""
+        try:
+            self._stdin.write(ALL_DONE)
+            self._stdin.close()
+        except BrokenPipeError:
+            logger.warning("reaper_gone status=%s", self._process.poll())
+        self._process.wait()
+
+
+async def _reap(profile: ClusterProfile, token: str) -> None:
+    """Cancel all jobs whose name begins so, until there are none."""
+    slurm = Slurm(open_transport(profile))
+    for _ in range(TRIES):
+        try:
+            jobs = await slurm.named(token)
+            if not jobs:
+                return
+            await slurm.cancel(jobs)
+        except ClusterError:
+            logger.info("reaper_waits token=%s", token)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def main(profile: str, token: str) -> None:
+    """Wait for the driver's end; clean up unless it has done so."""
+    if sys.stdin.buffer.readline() != ALL_DONE:
+        asyncio.run(_reap(ClusterProfile(**json.loads(profile)), token))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,126 @@
+"""The life of a SLURM cluster on one event loop: scheduler, client, watcher, and the pools there are."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import dask
+from distributed import Client
+from distributed.security import Security
+from distributed.utils import get_ip, get_ip_interface
+
+from treadle.clusters.attendance import Attendance
+from treadle.clusters.delivery import OPERATION
+from treadle.clusters.dispatcher import Dispatcher
+from treadle.clusters.port import JobBook
+from treadle.clusters.servers import CONFIGURATION, QuietScheduler
+from treadle.clusters.slurm.commands import Slurm
+from treadle.clusters.slurm.introduction import Introduction
+from treadle.clusters.slurm.pool import Site, SlurmPool
+from treadle.clusters.slurm.transport import open_transport
+from treadle.clusters.slurm.watcher import Watcher
+from treadle.errors import ClusterError
+from treadle.model.job_shape import JobShape
+from treadle.model.profile import ClusterProfile
+
+
+class Session:
+    """Everything between the opening of a cluster and its end.
+
+    Args:
+        name: What the user calls the cluster.
+        profile: What the site's people have settled.
+        token: Begins the names of all its jobs.
+        folder: Private folder on storage that the nodes share; the caller removes it.
+        book: Returns where jobs are written down.
+    """
+
+    def __init__(
+        self, name: str, profile: ClusterProfile, token: str, folder: Path, book: Callable[[], JobBook]
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._name = name
+        self._profile = profile
+        self._token = token
+        self._folder = folder
+        self._book = book
+        self._tokens = itertools.count()
+        self._pools: dict[JobShape, SlurmPool] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def run(self, opened: Future[Session], closing: Future[None]) -> None:
+        """Open the cluster, keep it working, close it.
+
+        Args:
+            opened: Gets this session once pools can be had.
+            closing: Set when it is time to close.
+        """
+        slurm = Slurm(open_transport(self._profile))
+        watcher = Watcher(slurm, shortest=self._profile.poll_seconds, longest=self._profile.poll_seconds_max)
+        self._site = Site(self._name, slurm, watcher, self._profile, self._folder, self._token, self._book)
+        async with self._dask():
+            watching = asyncio.create_task(watcher.run())
+            opened.set_result(self)
+            try:
+                await asyncio.wrap_future(closing)
+                for keeper in self._keepers:
+                    keeper.cancel()
+                error = ClusterError(f"The cluster {self._name} is closed.")
+                await asyncio.gather(*(pool.close(error) for pool in self._pools.values()))
+            finally:
+                watching.cancel()
+                await slurm.close()
+
+    async def pool(self, shape: JobShape) -> Dispatcher:
+        """Return the pool whose jobs have that shape."""
+        if shape not in self._pools:
+            pool = SlurmPool(len(self._pools) + 1, shape, self._site, self._client, self._tokens)
+            self._pools[shape] = pool
+            self._keepers.append(asyncio.create_task(pool.keep()))
+        return self._pools[shape].dispatcher
+
+    @asynccontextmanager
+    async def _dask(self) -> AsyncIterator[None]:
+        security = Security.temporary()
+        with dask.config.set(CONFIGURATION):  # read while they start; the user's own is back at once
+            scheduler = await QuietScheduler(security, host=self._host())
+            scheduler.add_plugin(Attendance(self._dispatcher_of))
+            scheduler.stream_handlers[OPERATION] = self._deliver
+            self._client = await Client(
+                scheduler.address, security=security, asynchronous=True, set_as_default=False
+            )
+        try:
+            Introduction(
+                scheduler=scheduler.address,
+                authority=security.tls_ca_file,
+                certificate=security.tls_worker_cert,
+                key=security.tls_worker_key,
+                module_path=sys.path,
+                patience_seconds=self._profile.start_seconds,
+            ).write(self._folder)
+            yield
+        finally:
+            await self._client.close()
+            await scheduler.close()
+
+    def _host(self) -> str:
+        """Return the address that nodes reach this machine by."""
+        if self._profile.host is not None:
+            return self._profile.host
+        interface = self._profile.interface
+        found: str = get_ip() if interface is None else get_ip_interface(interface)
+        return found
+
+    def _dispatcher_of(self, worker: str) -> Dispatcher:
+        return next(pool.dispatcher for pool in self._pools.values() if pool.owns(worker))
+
+    def _deliver(self, worker: str, token: int, outcome: bytes) -> None:
+        """Pass a result on to the one pool that waits for it."""
+        for pool in self._pools.values():
+            pool.dispatcher.deliver(worker, token, outcome)
