@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("~/.treadle"), description="folder of ledger, environments, logs and secrets")
     ledger_url: str | None = Field(
-        None, description="database of the ledger; unset: SQLite in the home folder"
+        None, description="database of the ledger, postgresql+psycopg://…; unset: SQLite in the home folder"
     )
     python: Path = Field(
         default_factory=_base_interpreter, description="interpreter that environments are built on"

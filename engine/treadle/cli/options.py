@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from treadle.model.filters import AttributeFilters
 
 RunNumber = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
+FirstStep = Annotated[
+    str | None, typer.Option("--from", metavar="STEP", help="Leave out the steps before this one.")
+]
+LastStep = Annotated[
+    str | None, typer.Option("--to", metavar="STEP", help="Leave out the steps after this one.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 Scalar = str | int | float | bool

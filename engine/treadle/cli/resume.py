@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli.options import AsJson, RunNumber
+from treadle.cli.options import AsJson, FirstStep, LastStep, RunNumber
 
 
 class Only(StrEnum):
@@ -26,12 +26,8 @@ def resume(
             "no step after them is begun."
         ),
     ] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", metavar="STEP", help="Leave out the steps before this one.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", metavar="STEP", help="Leave out the steps after this one.")
-    ] = None,
+    first: FirstStep = None,
+    last: LastStep = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run that failed, was cancelled or lost its driver; what is done is not done again."""

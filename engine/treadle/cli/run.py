@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli.options import AsJson, attribute_filters, type_filters
+from treadle.cli.options import AsJson, FirstStep, LastStep, attribute_filters, type_filters
 
 
 def run(
@@ -14,6 +14,8 @@ def run(
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")],
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would run; start nothing.")] = False,
+    first: FirstStep = None,
+    last: LastStep = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
@@ -34,7 +36,9 @@ def run(
     from treadle.cli.running import Request, report_outcome, run_here, server_meanwhile
     from treadle.cli.session import open_session
 
-    request = Request(workflow, dataset, type_filters(types or []), attribute_filters(where or []))
+    request = Request(
+        workflow, dataset, type_filters(types or []), attribute_filters(where or []), first=first, last=last
+    )
     with open_session() as session:
         planned = request.plan(session)
         if plan:

@@ -36,12 +36,14 @@ _ENDINGS = {RunState.DONE: "is done", RunState.FAILED: "failed", RunState.CANCEL
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A run as a person asks for it."""
+    """A run as a person asks for it, with the first and last step where it is of a part."""
 
     workflow: str
     dataset: str
     type_filters: dict[str, bool] = field(default_factory=dict)
     attribute_filters: AttributeFilters = field(default_factory=dict)
+    first: str | None = None
+    last: str | None = None
 
     def plan(self, session: Session) -> Plan:
         """Resolve it; nothing is written. Errors are those of `make_run_plan`."""
@@ -51,6 +53,8 @@ class Request:
             dataset=self.dataset,
             type_filters=self.type_filters,
             attribute_filters=self.attribute_filters,
+            first=self.first,
+            last=self.last,
         )
 
     def submit(self, session: Session) -> int:
@@ -61,6 +65,8 @@ class Request:
             dataset=self.dataset,
             type_filters=self.type_filters,
             attribute_filters=self.attribute_filters,
+            first=self.first,
+            last=self.last,
         )
 
 

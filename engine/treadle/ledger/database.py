@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +82,9 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """A transaction that sees one consistent state and may change nothing."""
-        engine = self._engine.execution_options(postgresql_readonly=True)
+        engine = self._engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
         with self._translated(), engine.begin() as transaction:
             yield transaction
 
@@ -129,7 +131,7 @@ def _parse(url: str) -> URL:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise SettingsInvalid(
             "The ledger's URL wants a database whose driver is not installed.",
-            remedy="Install the driver, or use sqlite or postgresql+psycopg.",
+            remedy="Use sqlite or postgresql+psycopg; the latter is in treadle[postgresql].",
             detail=str(error),
         ) from error
     except ArgumentError as error:
@@ -160,11 +162,26 @@ def _create_file(file: Path) -> None:
 
 def _engine(url: URL, busy_seconds: float) -> Engine:
     if not _is_sqlite(url):
-        return create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True)
+        if engine.dialect.name == "postgresql":
+            event.listen(engine, "connect", _bounded_waits(busy_seconds))
+        return engine
     engine = create_engine(url, connect_args={"timeout": busy_seconds})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _bounded_waits(busy_seconds: float) -> Callable[[DBAPIConnection, ConnectionPoolEntry], None]:
+    milliseconds = max(1, round(busy_seconds * 1000))  # 0 would be for ever
+
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = {milliseconds}")
+        cursor.close()
+        connection.commit()
+
+    return prepare
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

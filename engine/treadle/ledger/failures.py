@@ -12,8 +12,39 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from treadle.errors import LedgerBusy, LedgerError, StorageFull, TreadleError
 
-_NO_SPACE = "Free some space, then repeat the command: everything recorded before is kept."
-_NOT_WRITABLE = "Make it writable for you, or set TREADLE_HOME to a folder that is."
+_ERRORS: dict[str, tuple[type[TreadleError], str, str]] = {
+    "busy": (
+        LedgerBusy,
+        "Another process held the ledger {place} for more than {seconds:g} s.",
+        "Repeat the command once the other process has finished writing.",
+    ),
+    "full": (
+        StorageFull,
+        "The ledger {place} could not be written: the disk is full, or a quota is used up.",
+        "Free some space, then repeat the command: everything recorded before is kept.",
+    ),
+    "read-only": (
+        StorageFull,
+        "The ledger {place} may not be written or opened.",
+        "Make it writable for you, or set TREADLE_HOME to a folder that is.",
+    ),
+    "foreign": (
+        LedgerError,
+        "{place} is not a ledger: it is no database at all.",
+        "Move the file away, or set TREADLE_LEDGER_URL to another one.",
+    ),
+    "damaged": (LedgerError, "The ledger {place} is damaged.", "Restore it from a backup."),
+    "away": (
+        LedgerError,
+        "The database server of the ledger {place} cannot be reached, or does not let Treadle in.",
+        "See that it runs, that the database exists, and that TREADLE_LEDGER_URL is right.",
+    ),
+}
+_OTHER: tuple[type[TreadleError], str, str] = (
+    LedgerError,
+    "The ledger {place} could not be read or written.",
+    "",
+)
 
 _SQLITE_WRITE_FAILURES = frozenset(
     {
@@ -41,6 +72,11 @@ _POSTGRESQL_FAILURES: dict[str, str] = {
     "53100": "full",  # disk_full
     "25006": "read-only",  # read_only_sql_transaction
     "42501": "read-only",  # insufficient_privilege
+    "53300": "away",  # too_many_connections
+    "57P01": "away",  # admin_shutdown
+    "57P02": "away",  # crash_shutdown
+    "57P03": "away",  # cannot_connect_now
+    "57P05": "away",  # idle_session_timeout
 }
 _FILE_FAILURES: dict[int, str] = {
     errno.ENOSPC: "full",
@@ -58,7 +94,7 @@ def translated(place: str, busy_seconds: float) -> Iterator[None]:
     Raises:
         LedgerBusy: Another process held the ledger for longer than `busy_seconds`.
         StorageFull: No space is left, or the ledger may not be written.
-        LedgerError: Anything else that the database refuses.
+        LedgerError: The database server is away, or anything else that the database refuses.
     """
     try:
         yield
@@ -84,36 +120,12 @@ def _kind(cause: BaseException | None) -> str | None:
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", 0)
         return "full" if code in _SQLITE_WRITE_FAILURES else _SQLITE_FAILURES.get(code & 0xFF)
-    return _POSTGRESQL_FAILURES.get(getattr(cause, "sqlstate", None) or "")
+    state: str | None = getattr(cause, "sqlstate", "")
+    if state is None and type(cause).__name__ == "OperationalError":
+        return "away"  # only a server that was reached gives a state
+    return _POSTGRESQL_FAILURES.get(state or "")
 
 
 def _error(kind: str | None, place: str, busy_seconds: float, detail: str) -> TreadleError:
-    match kind:
-        case "busy":
-            return LedgerBusy(
-                f"Another process held the ledger {place} for more than {busy_seconds:g} s.",
-                remedy="Repeat the command once the other process has finished writing.",
-                detail=detail,
-            )
-        case "full":
-            return StorageFull(
-                f"The ledger {place} could not be written: the disk is full, or a quota is used up.",
-                remedy=_NO_SPACE,
-                detail=detail,
-            )
-        case "read-only":
-            return StorageFull(
-                f"The ledger {place} may not be written or opened.", remedy=_NOT_WRITABLE, detail=detail
-            )
-        case "foreign":
-            return LedgerError(
-                f"{place} is not a ledger: it is no database at all.",
-                remedy="Move the file away, or set TREADLE_LEDGER_URL to another one.",
-                detail=detail,
-            )
-        case "damaged":
-            return LedgerError(
-                f"The ledger {place} is damaged.", remedy="Restore it from a backup.", detail=detail
-            )
-        case _:
-            return LedgerError(f"The ledger {place} could not be read or written.", detail=detail)
+    made, what, remedy = _ERRORS.get(kind or "", _OTHER)
+    return made(what.format(place=place, seconds=busy_seconds), remedy=remedy, detail=detail)

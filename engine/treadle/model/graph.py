@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
+from treadle.errors import UnknownName, UsageError
+
 
 def chain_needs(names: Sequence[str]) -> list[tuple[str, ...]]:
     """Return what each step needs if nothing is said: the step before it."""
@@ -29,6 +31,39 @@ def execution_order(names: Sequence[str], needs: Sequence[Sequence[str]]) -> lis
         order.append(heapq.heappop(ready))
         sorter.done(names[order[-1]])
     return order
+
+
+def between(names: Sequence[str], first: str | None, last: str | None, *, owner: str) -> range:
+    """Return the positions from one step to another, both included.
+
+    Args:
+        names: All steps in order of execution.
+        first: Where to begin; None for the first of all.
+        last: Where to end; None for the last of all.
+        owner: Whose steps they are, as the beginning of a sentence.
+
+    Raises:
+        UnknownName: There is no such step.
+        UsageError: The one to begin with comes after the one to end with.
+    """
+    begin = 0 if first is None else _position(names, first, owner)
+    end = len(names) - 1 if last is None else _position(names, last, owner)
+    if names and begin > end:
+        raise UsageError(
+            f"{owner} has step {first!r} after step {last!r}: there is nothing between them.",
+            remedy=f"Its steps are, in this order, {_named(names)}.",
+        )
+    return range(begin, end + 1)
+
+
+def _position(names: Sequence[str], name: str, owner: str) -> int:
+    if name not in names:
+        raise UnknownName(f"{owner} has no step {name!r}.", remedy=f"Its steps are {_named(names)}.")
+    return names.index(name)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
 
 
 def graph_problems(names: Sequence[str], needs: Sequence[Sequence[str]]) -> list[tuple[int, str]]:

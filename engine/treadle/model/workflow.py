@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Validati
 
 from treadle.errors import WorkflowInvalid
 from treadle.model.constrained import JsonObject, Text, Types, Value
-from treadle.model.graph import chain_needs, execution_order, graph_problems
+from treadle.model.graph import between, chain_needs, execution_order, graph_problems
 from treadle.model.policy import OnFailure, Retries, Share
 from treadle.model.problems import found, listed, problem, problems_of
 from treadle.model.task import Part, TaskRef
@@ -78,6 +78,29 @@ class Workflow(Value):
     def ordered(self) -> tuple[Step, ...]:
         """Return the steps in order of execution; of several that are ready, the first listed goes first."""
         return tuple(self.steps[index] for index in execution_order(*self._graph()))
+
+    def part(self, first: str | None, last: str | None) -> Workflow:
+        """Return the workflow of the steps from one to another, in order of execution.
+
+        What they need of the steps before is taken as done.
+
+        Args:
+            first: Name of the step to begin with; None for the first of all.
+            last: Name of the step to end with; None for the last of all.
+
+        Raises:
+            UnknownName: There is no such step.
+            UsageError: The one to begin with comes after the one to end with.
+        """
+        names = [step.name for step in self.ordered()]
+        chosen = between(names, first, last, owner=f"Workflow {self.name!r}")
+        staying = {names[position] for position in chosen}
+        steps = tuple(
+            step.model_copy(update={"needs": tuple(need for need in step.needs if need in staying)})
+            for step in self.steps
+            if step.name in staying
+        )
+        return self.model_copy(update={"steps": steps})
 
     @property
     def is_chain(self) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from treadle.compile.identity import is_gone, this_driver
 from treadle.compile.scope import EVERYTHING, Scope
-from treadle.errors import UnknownName, UsageError
+from treadle.errors import UsageError
 from treadle.ledger import Ledger, leases
 from treadle.ledger.runs import RunRecord, StepRecord
+from treadle.model.graph import between
 from treadle.model.states import StepState
 
 
@@ -37,13 +38,13 @@ def scope_of(
 
     Raises:
         UnknownName: There is no such step.
-        UsageError: No step is left, or one that is left needs a step that is not done.
+        UsageError: `first` comes after `last`, no step is left, or one that is left needs a step that is not
+            done.
     """
     if not only_failed and first is None and last is None:
         return EVERYTHING
-    begin = 0 if first is None else _position(run, first)
-    end = len(run.steps) - 1 if last is None else _position(run, last)
-    chosen = [step for step in run.steps[begin : end + 1] if _is_wanted(step, only_failed=only_failed)]
+    span = between([step.name for step in run.steps], first, last, owner=f"Run {run.id}")
+    chosen = [run.steps[place] for place in span if _is_wanted(run.steps[place], only_failed=only_failed)]
     if not chosen:
         what = "in which units failed" if only_failed else "that is not done"
         raise UsageError(
@@ -60,14 +61,6 @@ def is_fulfilled(run: RunRecord, scope: Scope) -> bool:
 
 def _is_wanted(step: StepRecord, *, only_failed: bool) -> bool:
     return step.failed > 0 if only_failed else step.state is not StepState.DONE
-
-
-def _position(run: RunRecord, name: str) -> int:
-    for step in run.steps:
-        if step.name == name:
-            return step.position
-    names = ", ".join(repr(step.name) for step in run.steps)
-    raise UnknownName(f"Run {run.id} has no step {name!r}.", remedy=f"Its steps are {names}.")
 
 
 def _check_needs(run: RunRecord, chosen: Sequence[StepRecord]) -> None:

@@ -16,6 +16,8 @@ def make_run_plan(
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
+    first: str | None = None,
+    last: str | None = None,
 ) -> Plan:
     """Resolve a workflow against a dataset; nothing is written.
 
@@ -25,9 +27,12 @@ def make_run_plan(
         dataset: Name of the dataset.
         type_filters: Types that items must have for the first step; later steps add what was produced.
         attribute_filters: Values that items' attributes must have, for all steps.
+        first: Name of the step to begin with, on the dataset as it is; None for the workflow's first.
+        last: Name of the step to end with; None for the workflow's last.
 
     Raises:
-        UnknownName: No such workflow or dataset.
+        UnknownName: No such workflow, dataset or step.
+        UsageError: The step to begin with comes after the one to end with.
         WorkflowInvalid: A step names a task that is not collected, or filters contradict each other.
         ArgumentsInvalid: A step's arguments break the task's schema.
         NothingSelected: The first step would have no item.
@@ -38,6 +43,8 @@ def make_run_plan(
         dataset=dataset,
         type_filters=type_filters,
         attribute_filters=attribute_filters,
+        first=first,
+        last=last,
     )[0]
 
 
@@ -48,6 +55,8 @@ def submit(
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
+    first: str | None = None,
+    last: str | None = None,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
 
@@ -60,6 +69,8 @@ def submit(
         dataset=dataset,
         type_filters=type_filters,
         attribute_filters=attribute_filters,
+        first=first,
+        last=last,
     )
     with ledger.writing() as tx:
         return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
@@ -72,9 +83,12 @@ def _resolve(
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
+    first: str | None,
+    last: str | None,
 ) -> tuple[Plan, int, int, Dataset]:
     with ledger.reading() as tx:
-        workflow_id, definition = workflows.load_workflow(tx, workflow)
+        workflow_id, stored = workflows.load_workflow(tx, workflow)
+        definition = stored.part(first, last)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
         known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
         named = packages.find_tasks(tx, [step.task for step in definition.steps])

@@ -147,6 +147,59 @@ def test_plan_shows_what_would_run_and_starts_nothing(treadle: Command, prepare:
     assert treadle("dataset", "show", dataset).data["items"] == []
 
 
+def test_a_part_of_the_chain_runs_on_the_dataset_as_it_is(
+    treadle: Command, prepare: Prepare, tmp_path: Path
+) -> None:
+    # Given a dataset that the first step of a chain has filled, and steps whose calls are counted
+    count = {"record_file": str(tmp_path / "calls")}
+    workflow, dataset = prepare(
+        step("Create Items", count=2),
+        step("Act on Item", alias="act", stdout="one", **count),
+        step("Mark Item"),
+        step("Act on Item", alias="again", stdout="two", **count),
+    )
+    to_first = ["run", workflow, "--dataset", dataset, "--to", "Create Items"]
+    assert [entry["name"] for entry in treadle(*to_first).data["steps"]] == ["Create Items"]
+
+    # When the two steps in the middle are asked for
+    words = ["run", workflow, "--dataset", dataset, "--from", "act", "--to", "Mark Item"]
+    plan = treadle(*words, "--plan").data["steps"]
+    run = treadle(*words).data
+
+    # Then plan and run have these alone, on the items that are there
+    assert [(entry["name"], entry["units"], entry["needs"]) for entry in plan] == [
+        ("act", 2, []),
+        ("Mark Item", None, ["act"]),
+    ]
+    assert [(entry["name"], entry["state"], entry["done"]) for entry in run["steps"]] == [
+        ("act", "done", 2),
+        ("Mark Item", "done", 2),
+    ]
+    items = treadle("dataset", "show", dataset).data["items"]
+    assert [item["types"] for item in items] == [{"marked": True}] * 2
+    assert len((tmp_path / "calls").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (["--from", "mark"], ["has no step 'mark'", "'Create Items', 'Mark Item'"]),
+        (["--from", "Mark Item", "--to", "Create Items"], ["'Mark Item' after step 'Create Items'"]),
+        (["--from", "Mark Item"], ["'Mark Item' cannot run", "no items"]),
+    ],
+    ids=["unknown step", "wrong way round", "nothing to begin with"],
+)
+def test_a_part_that_cannot_run_is_refused_before_anything_is_submitted(
+    treadle: Command, prepare: Prepare, span: list[str], words: list[str]
+) -> None:
+    workflow, dataset = prepare(step("Create Items"), step("Mark Item"))
+    before = run_count(treadle)
+    answer = treadle("run", workflow, "--dataset", dataset, *span, code=2)
+    for word in words:
+        assert word in answer.stderr
+    assert run_count(treadle) == before
+
+
 @pytest.mark.parametrize(
     ("steps", "words"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import Plan, PlannedStep
 from treadle.model.task import Task, TaskPart, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
+from treadle.testing.postgresql import PostgresqlServer, postgresql_programs, postgresql_server
 
 AddTask = Callable[..., packages.PackageRecord]
 AddRun = Callable[..., int]
@@ -24,6 +26,25 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A server for all tests; without PostgreSQL they are skipped, but never where CI wants to know."""
+    programs = postgresql_programs()
+    if programs is None:
+        reason = "PostgreSQL is not installed"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    with postgresql_server(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(postgresql: PostgresqlServer) -> str:
+    """Name of a database that is a new ledger, so that it is made once."""
+    name = "new_ledger"
+    Ledger(postgresql.create(name)).close()
+    return name
+
+
+@pytest.fixture(scope="session")
 def new_ledger(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The content of a new ledger's file, so that it is made once."""
     file = tmp_path_factory.mktemp("ledger") / "ledger.db"
@@ -31,11 +52,23 @@ def new_ledger(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return file.read_bytes()
 
 
-@pytest.fixture
-def ledger(file: Path, new_ledger: bytes) -> Iterator[Ledger]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a new ledger, on each of the databases in turn."""
+    if request.param == "postgresql":
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        yield server.create("ledger", template=request.getfixturevalue("new_database"))
+        server.drop("ledger")
+        return
+    file: Path = request.getfixturevalue("file")
     file.parent.mkdir()
-    file.write_bytes(new_ledger)
-    with Ledger(sqlite_url(file)) as opened:
+    file.write_bytes(request.getfixturevalue("new_ledger"))
+    yield sqlite_url(file)
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with Ledger(url) as opened:
         yield opened
 
 

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from treadle.errors import AlreadyExists, UnknownName
-from treadle.ledger import Ledger, datasets, sqlite_url
+from treadle.ledger import Ledger, datasets
 from treadle.model.dataset import Dataset, Item
+
+APPEND = """
+from treadle.ledger import Ledger, datasets
+from treadle.model.dataset import Item
+
+def go(url, dataset_id, number):
+    with Ledger(url) as ledger:
+        for turn in range(10):
+            with ledger.writing() as tx:
+                datasets.apply_merge(tx, int(dataset_id), [Item(zarr_url=f"/data/{number}/{turn}")], [])
+"""
 
 
 def create(ledger: Ledger, dataset: Dataset) -> int:
@@ -92,9 +103,18 @@ def test_a_dataset_can_be_emptied_and_filled_again(ledger: Ledger, dataset: Data
     assert load(ledger, "plate 1").items == dataset.items
 
 
-def test_ids_are_never_used_again(ledger: Ledger, dataset: Dataset, file: Path) -> None:
+def test_ids_are_never_used_again(ledger: Ledger, dataset: Dataset, url: str) -> None:
     """Clients keep ids, so that one which vanished must not come back as another thing."""
     first = create(ledger, Dataset(name="empty", zarr_dir="/data"))
-    with Ledger(sqlite_url(file)) as other, other.writing() as tx:
+    with Ledger(url) as other, other.writing() as tx:
         tx.exec_driver_sql("DELETE FROM datasets")
     assert create(ledger, dataset) == first + 1
+
+
+def test_processes_that_add_items_at_once_lose_none(
+    ledger: Ledger, url: str, race: Callable[..., list[str]]
+) -> None:
+    dataset_id = create(ledger, Dataset(name="plate 1", zarr_dir="/data"))
+    race(APPEND, url, dataset_id, processes=3)
+    found = [item.zarr_url for item in load(ledger, "plate 1").items]
+    assert sorted(found) == sorted(f"/data/{number}/{turn}" for number in range(3) for turn in range(10))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +12,11 @@ from treadle.ledger.database import database_time
 from treadle.ledger.tables import runs as runs_table
 
 RACE = """
-from pathlib import Path
 from treadle.errors import AlreadyDriven
-from treadle.ledger import Ledger, leases, sqlite_url
+from treadle.ledger import Ledger, leases
 
-def go(file, run, number):
-    with Ledger(sqlite_url(Path(file))) as ledger:
+def go(url, run, number):
+    with Ledger(url) as ledger:
         try:
             with ledger.writing() as tx:
                 leases.acquire(tx, int(run), f"driver-{number}", is_gone=lambda name: False)
@@ -61,9 +59,9 @@ def test_a_run_has_one_driver_at_a_time_and_the_refusal_names_it(ledger: Ledger,
     assert holder(ledger, run) == "one"
 
 
-def test_of_several_processes_one_gets_the_lease(file: Path, add_run: Any, race: Any) -> None:
+def test_of_several_processes_one_gets_the_lease(url: str, add_run: Any, race: Any) -> None:
     run = add_run()
-    answers = race(RACE, file, run)
+    answers = race(RACE, url, run)
     assert sorted(answers)[-1] == "mine\n"
     assert answers.count("mine\n") == 1
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,12 @@ from treadle.model.plan import Plan
 from treadle.model.states import RUN_TRANSITIONS, STEP_TRANSITIONS, RunState, StepState
 
 START = """
-from pathlib import Path
 from treadle.errors import LedgerError
-from treadle.ledger import Ledger, runs, sqlite_url
+from treadle.ledger import Ledger, runs
 from treadle.model.states import RunState
 
-def go(file, run, number):
-    with Ledger(sqlite_url(Path(file))) as ledger:
+def go(url, run, number):
+    with Ledger(url) as ledger:
         try:
             with ledger.writing() as tx:
                 runs.set_run_state(tx, int(run), RunState.RUNNING)
@@ -140,9 +138,9 @@ def test_a_step_keeps_why_it_failed_and_one_that_never_ran_has_no_times(
     assert (not_run.started_at, not_run.ended_at) == (None, None)
 
 
-def test_of_several_processes_one_starts_a_run(file: Path, race, add_run: Callable[[], int]) -> None:
+def test_of_several_processes_one_starts_a_run(url: str, race, add_run: Callable[[], int]) -> None:
     run_id = add_run()
-    told = sorted(race(START, file, run_id, processes=4))
+    told = sorted(race(START, url, run_id, processes=4))
     assert told == [f"Run {run_id} is running and cannot become running.\n"] * 3 + ["mine\n"]
 
 

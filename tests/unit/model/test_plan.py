@@ -124,6 +124,21 @@ def test_type_filters_pass_from_step_to_step() -> None:
     ]
 
 
+def test_a_part_begins_with_the_runs_type_filters_alone() -> None:
+    """Types that the steps left out would have made are not asked for (Fractal 1.6)."""
+    first = a_task("A", output_types={"corrected": True})
+    second = a_task("B", input_types={"3D": True}, output_types={"projected": True})
+    workflow = a_workflow(first, second, a_task("C"))
+    part = workflow.part("step 1", None)
+    made = make_plan(part, DATASET, known(second, a_task("C")), type_filters={"clean": False})
+    assert [(planned.step.name, planned.units) for planned in made.steps] == [("step 1", 2), ("step 2", None)]
+    assert [planned.step.needs for planned in made.steps] == [(), ("step 1",)]
+    assert [planned.type_filters for planned in made.steps] == [
+        {"clean": False, "3D": True},
+        {"clean": False, "projected": True},
+    ]
+
+
 def test_resources_are_the_tasks_overlaid_by_the_steps() -> None:
     made = plan(a_task("A", meta={"cpus_per_task": 4, "mem": 100}), step={"meta_parallel": {"mem": "2G"}})
     assert made.steps[0].resources == {Part.PARALLEL: Resources(cpus=4, memory_mb=2000)}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from treadle.errors import WorkflowInvalid
+from treadle.errors import UnknownName, UsageError, WorkflowInvalid
 from treadle.model.task import Part, TaskRef
 from treadle.model.workflow import Step, Workflow, workflow_from_json, workflow_to_json
 from treadle.testing import strategies
@@ -57,6 +57,34 @@ def test_every_step_comes_once_and_after_all_it_needs(workflow: Workflow) -> Non
         assert set(step.needs) <= done
         done.add(step.name)
     assert len(workflow.ordered()) == len(done) == len(workflow.steps)
+
+
+@given(strategies.workflows().filter(lambda workflow: workflow.steps), st.data())
+def test_a_part_has_the_steps_from_one_to_another_in_the_same_order(
+    workflow: Workflow, data: st.DataObject
+) -> None:
+    """What they need of the steps before is taken as done; what they need of one another stays."""
+    names = [step.name for step in workflow.ordered()]
+    begin = data.draw(st.integers(0, len(names) - 1))
+    end = data.draw(st.integers(begin, len(names) - 1))
+    part = workflow.part(names[begin], names[end])
+    kept = part.ordered()
+    assert [step.name for step in kept] == names[begin : end + 1]
+    for step, whole in zip(kept, workflow.ordered()[begin : end + 1], strict=True):
+        assert step == whole.model_copy(update={"needs": step.needs})
+        assert set(step.needs) == set(whole.needs) & set(names[begin : end + 1])
+    assert workflow.part(None, None) == workflow
+    assert workflow.part(names[begin], None) == workflow.part(names[begin], names[-1])
+    assert workflow.part(None, names[end]) == workflow.part(names[0], names[end])
+
+
+def test_a_part_of_steps_that_are_not_there_or_the_wrong_way_round_is_refused() -> None:
+    workflow = Workflow(name="w", steps=(a_step("b", "a"), a_step("a")))
+    for first, last in [("c", None), (None, "c")]:
+        with pytest.raises(UnknownName, match=r"Workflow 'w' has no step 'c'.*'a', 'b'"):
+            workflow.part(first, last)
+    with pytest.raises(UsageError, match=r"has step 'b' after step 'a'.*'a', 'b'"):
+        workflow.part("b", "a")
 
 
 @given(strategies.workflows())
