@@ -20,7 +20,7 @@ from treadle.clusters.port import ANY_RESOURCES, JobBook, NoBook, Pool
 from treadle.clusters.quiet import quiet_dask
 from treadle.clusters.slurm.reaper import Reaper
 from treadle.errors import ClusterError, StorageFull
-from treadle.model.job_shape import resolve
+from treadle.model.job_shape import jobs_at_most, resolve
 from treadle.model.profile import ClusterProfile
 from treadle.model.resources import Resources
 
@@ -50,7 +50,8 @@ class SlurmCluster:
     @property
     def slots(self) -> int:
         """See `Cluster`."""
-        return resolve(ANY_RESOURCES, self._profile).slots * self._profile.max_jobs
+        shape = resolve(ANY_RESOURCES, self._profile)
+        return shape.slots * jobs_at_most(shape, self._profile, None)
 
     def report_to(self, book: JobBook) -> None:
         """See `Cluster`."""

@@ -22,7 +22,7 @@ from treadle.clusters.slurm.script import render
 from treadle.clusters.slurm.verdict import JobEnd
 from treadle.clusters.slurm.watcher import Watcher
 from treadle.errors import ClusterError, SubmissionRefused, WorkerLost, WorkersUnavailable
-from treadle.model.job_shape import JobShape
+from treadle.model.job_shape import JobShape, jobs_at_most
 from treadle.model.profile import ClusterProfile
 
 STILLBORN_AT_MOST = 3
@@ -73,6 +73,7 @@ class SlurmPool:
     ) -> None:
         self.shape = shape
         self._prefix = f"{site.token}-{number}"
+        self._most_jobs = jobs_at_most(shape, site.profile, None)
         self._site = site
         self._jobs: dict[str, Job] = {}
         self._numbers = iter(range(1, sys.maxsize))
@@ -83,7 +84,7 @@ class SlurmPool:
         self._wake = asyncio.Event()
         self._watches: set[asyncio.Task[None]] = set()
         self.dispatcher = Dispatcher(
-            client, shape.slots * site.profile.max_jobs, self._bury, tokens=tokens, wanting=self._wake.set
+            client, shape.slots * self._most_jobs, self._bury, tokens=tokens, wanting=self._wake.set
         )
 
     def owns(self, worker: str) -> bool:
@@ -136,7 +137,7 @@ class SlurmPool:
         return Situation(
             units=self.dispatcher.demand,
             slots=self.shape.slots,
-            most_jobs=self._site.profile.max_jobs,
+            most_jobs=self._most_jobs,
             pending=pending,
             starting=len(waiting) - len(pending),
             workers=tuple(
