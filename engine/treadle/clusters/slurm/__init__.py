@@ -1,1 +1,1 @@
-"""Clusters whose workers are SLURM jobs."""
+"""SLURM: its commands, what becomes of its jobs, and why they ended."""
