@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from treadle.api import Server, local_server
+from treadle.errors import ClusterError
 from treadle.settings import Settings
 from treadle.testing.command import Command
+from treadle.testing.slurm import DevelopmentSlurm
 
-TASKS = Path(__file__).parents[2] / "tasks"
+CLONE = Path(__file__).parents[2]
+TASKS = CLONE / "tasks"
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +37,23 @@ def treadle(server: Server) -> Command:
     command = Command(server.folder.parent)
     command("collect", str(TASKS / "treadle-tasks-mock"))
     return command
+
+
+@pytest.fixture(scope="session")
+def slurm_script() -> Path:
+    """The program that starts SLURM, with all it needs; skips where that cannot be had, except in CI."""
+    script = CLONE / "deployments" / "slurm" / "cluster"
+    try:
+        DevelopmentSlurm(script, CLONE).install()
+    except ClusterError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"No SLURM: {error} {error.detail}")
+    return script
+
+
+@pytest.fixture(scope="session")
+def slurm(slurm_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevelopmentSlurm]:
+    """A SLURM with accounting, up for the session. Leave it as it was: no jobs, all nodes idle, no limits."""
+    with DevelopmentSlurm(slurm_script, tmp_path_factory.mktemp("slurm") / "up") as slurm:
+        yield slurm
