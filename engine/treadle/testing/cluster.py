@@ -273,6 +273,7 @@ class ClusterContract(ABC):
     def test_a_broadcast_waits_for_nobody(self) -> None:
         with TemporaryDirectory() as folder, self.new_cluster(1) as cluster:
             gate = Path(folder, "gate")
+            assert cluster.pool().submit(abs, -1).result(DEADLINE_SECONDS) == 1
             cluster.pool().broadcast(wait_for_file, str(gate))
             wait_until(lambda: _seen(gate) == 1)
             assert cluster.pool().submit(abs, -1).result(DEADLINE_SECONDS) == 1

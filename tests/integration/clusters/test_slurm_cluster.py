@@ -51,7 +51,7 @@ def use_slurm(slurm: DevelopmentSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def jobs(slurm: DevelopmentSlurm) -> list[str]:
     """Return the ids of all jobs in the queue."""
-    return slurm.run("squeue", "--noheader", "--format=%A").split()
+    return slurm.run("squeue", "--noheader", "--format=%A").stdout.split()
 
 
 def opened(folder: Path, *, slots: int = 1, max_jobs: int = 1, **more: object) -> SlurmCluster:
@@ -110,22 +110,23 @@ def test_a_cancelled_job_is_told_by_its_number_and_who_did_it_and_another_takes_
         assert f"job {job} " in str(lost)
         assert "cancelled by" in str(lost)
         assert cluster.pool().submit(abs, -1).result(60) == 1
-    assert [started.id for started in book.jobs][0] == job
+    assert book.jobs[0].id == job
     assert book.ends[job].state.startswith("CANCELLED")
 
 
 def test_when_a_node_fails_the_batch_goes_to_another(slurm: DevelopmentSlurm, tmp_path: Path) -> None:
-    with opened(tmp_path, defaults={"partition": "long"}) as cluster:
-        running = cluster.pool().submit(time.sleep, 600)
+    with opened(tmp_path) as cluster:
+        pool = cluster.pool(Resources(partition="long"))
+        running = pool.submit(time.sleep, 600)
         wait_until(running.running)
-        node = slurm.run("squeue", "--noheader", "--format=%N").strip()
+        node = slurm.run("squeue", "--noheader", "--format=%N").stdout.strip()
         slurm.kill_node(node)
         try:
             lost = running.exception(60)
             assert isinstance(lost, WorkerLost)
             assert lost.blameless
             assert node in str(lost)
-            assert cluster.pool().submit(abs, -1).result(60) == 1
+            assert pool.submit(abs, -1).result(60) == 1
         finally:
             slurm.revive_node(node)
 
@@ -140,8 +141,8 @@ def test_jobs_that_end_before_their_worker_is_ready_are_given_up_with_their_own_
 
 
 def test_what_slurm_will_never_take_is_an_error_at_once_with_its_own_words(tmp_path: Path) -> None:
-    with opened(tmp_path, defaults={"partition": "nowhere"}) as cluster:
-        error = cluster.pool().submit(abs, -1).exception(60)
+    with opened(tmp_path) as cluster:
+        error = cluster.pool(Resources(partition="nowhere")).submit(abs, -1).exception(60)
     assert error is not None
     assert "nvalid partition" in f"{error} {getattr(error, 'detail', '')}"
 
@@ -198,9 +199,10 @@ import sys, time
 from pathlib import Path
 from treadle.clusters.slurm.cluster import SlurmCluster
 from treadle.model.profile import ClusterProfile
+from treadle.model.resources import Resources
 profile = ClusterProfile.model_validate_json(sys.argv[1])
 with SlurmCluster("slurm", profile, Path(sys.argv[2])) as cluster:
-    pool = cluster.pool()
+    pool = cluster.pool(Resources(partition="short", cpus=4))
     pool.expect("test", 8)
     futures = [pool.submit(time.sleep, 600) for _ in range(8)]
     while not any(future.running() for future in futures):
@@ -211,8 +213,8 @@ with SlurmCluster("slurm", profile, Path(sys.argv[2])) as cluster:
 
 
 def test_a_driver_that_is_killed_leaves_no_job_behind(slurm: DevelopmentSlurm, tmp_path: Path) -> None:
-    """Some run, some are pending."""
-    values = {**PROFILE, "max_jobs": 8, "defaults": {"partition": "short", "memory": "1500M"}}
+    """Two run, six are pending."""
+    values = {**PROFILE, "max_jobs": 8}
     profile = ClusterProfile.model_validate(values).model_dump_json()
     words = [sys.executable, "-c", DRIVER, profile, str(tmp_path)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:

@@ -21,7 +21,7 @@ from treadle.clusters.slurm.answers import (
 )
 from treadle.clusters.slurm.refusals import Refusal, classify, reason
 from treadle.clusters.slurm.transport import NOT_FOUND, Completed, Transport
-from treadle.clusters.slurm.verdict import JobEnd
+from treadle.clusters.slurm.verdict import FINAL_STATES, JobEnd
 from treadle.errors import ClusterError, ControllerAway, SubmissionRefused
 
 T = TypeVar("T")
@@ -101,6 +101,16 @@ class Slurm:
             records = await self._account(words)
             found = {*records.ends, *records.unfinished}
         return sorted(found, key=int)
+
+    async def unfinished(self, prefix: str) -> list[str]:
+        """Return the ids of the caller's jobs whose name begins so and that wait or run.
+
+        Raises:
+            ControllerAway: SLURM does not answer.
+        """
+        mine = await self._queue("--me")
+        found = (entry for entry in mine.values() if entry.name.startswith(prefix))
+        return [entry.job_id for entry in found if entry.state not in FINAL_STATES]
 
     async def queue(self, job_ids: Iterable[str]) -> dict[str, QueueEntry]:
         """Return those of the jobs that the controller knows; it forgets a job some minutes after its end.

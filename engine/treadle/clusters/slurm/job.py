@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from treadle.clusters.port import JobOver
 from treadle.clusters.slurm.verdict import JobCause, JobEnd
 from treadle.errors import WorkerLost
 
@@ -44,6 +45,21 @@ class Job:
             return self.output.read_text(errors="replace")[-LAST_WORDS_CHARACTERS:].strip()
         except OSError:
             return ""
+
+
+def as_over(end: JobEnd) -> JobOver:
+    """Return what is written down of a job's end."""
+    return JobOver(
+        id=end.job_id,
+        state=end.state,
+        node=end.node,
+        submitted_at=end.submitted_at,
+        started_at=end.started_at,
+        ended_at=end.ended_at,
+        cpu_seconds=end.cpu_seconds,
+        peak_memory_mb=end.peak_memory_mb,
+        text=end.explanation,
+    )
 
 
 def loss_of(end: JobEnd, slots: int) -> WorkerLost:

@@ -16,7 +16,7 @@ from distributed import Client
 from treadle.clusters.dispatcher import Dispatcher
 from treadle.clusters.port import JobBook, JobStarted
 from treadle.clusters.slurm.commands import Slurm
-from treadle.clusters.slurm.job import Job, loss_of
+from treadle.clusters.slurm.job import Job, as_over, loss_of
 from treadle.clusters.slurm.scaling import Situation, Worker, decide
 from treadle.clusters.slurm.script import render
 from treadle.clusters.slurm.verdict import JobEnd
@@ -211,7 +211,7 @@ class SlurmPool:
     async def _watch(self, job: Job) -> None:
         """Take note of a job's end; give the pool up when several in a row brought no worker."""
         end = await self._site.watcher.ended(job.id)
-        await asyncio.to_thread(self._site.book().over, end.summary())
+        await asyncio.to_thread(self._site.book().over, as_over(end))
         del self._jobs[job.name]
         job.ended.set_result(end)
         for line in job.last_words().splitlines():

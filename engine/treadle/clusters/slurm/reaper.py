@@ -16,7 +16,7 @@ import sys
 from typing import IO, cast
 
 from treadle.clusters.slurm.commands import Slurm
-from treadle.clusters.slurm.transport import open_transport
+from treadle.clusters.slurm.transports import open_transport
 from treadle.errors import ClusterError
 from treadle.execute.environment import without_own
 from treadle.model.profile import ClusterProfile
@@ -62,7 +62,7 @@ async def _reap(profile: ClusterProfile, token: str) -> None:
     slurm = Slurm(open_transport(profile))
     for _ in range(TRIES):
         try:
-            jobs = await slurm.named(token)
+            jobs = await slurm.unfinished(token)
             if not jobs:
                 return
             await slurm.cancel(jobs)

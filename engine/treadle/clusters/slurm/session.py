@@ -23,7 +23,7 @@ from treadle.clusters.servers import CONFIGURATION, QuietScheduler
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.introduction import Introduction
 from treadle.clusters.slurm.pool import Site, SlurmPool
-from treadle.clusters.slurm.transport import open_transport
+from treadle.clusters.slurm.transports import open_transport
 from treadle.clusters.slurm.watcher import Watcher
 from treadle.errors import ClusterError
 from treadle.model.job_shape import JobShape
