@@ -1,14 +1,13 @@
-"""What runs and plans look like, as JSON and as tables."""
+"""What runs look like, as JSON and as tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.api.environment import UI_PATH
-from treadle.cli.output import print_line, print_table
+from treadle.cli.output import print_table
 from treadle.compile.identity import is_gone
 from treadle.ledger import leases, runs, units
 from treadle.model.states import StepState, UnitState
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from treadle.cli.session import Session
     from treadle.ledger.runs import RunRecord, RunSummary, StepRecord
     from treadle.ledger.units import UnitEntry
-    from treadle.model.plan import Plan, PlannedStep
     from treadle.settings import Settings
 
 UNITS_SHOWN = 3
@@ -145,72 +143,6 @@ def prefect_page(run: RunRecord, settings: Settings) -> str:
         return ""
     server = f"http://{settings.host}:{settings.port}" if settings.port else "URL of `treadle up`, then "
     return f"{server}{UI_PATH}/runs/flow-run/{run.prefect_flow_run_id}"
-
-
-def plan_document(plan: Plan) -> dict[str, object]:
-    """Return a plan as JSON, step by step."""
-    return {
-        "workflow": plan.workflow.name,
-        "dataset": plan.dataset,
-        "zarr_dir": plan.zarr_dir,
-        "attribute_filters": plan.attribute_filters,
-        "type_filters": plan.type_filters,
-        "steps": [_step_document(step) for step in plan.steps],
-    }
-
-
-def print_plan(plan: Plan) -> None:
-    """Print what a run would do."""
-    print_line(f"Workflow {plan.workflow.name!r} on dataset {plan.dataset!r} in {plan.zarr_dir}")
-    if plan.attribute_filters:
-        print_line(f"items where {json.dumps(plan.attribute_filters)}")
-    for number, planned in enumerate(plan.steps, start=1):
-        task = planned.task.task
-        units_text = "known when earlier steps are done" if planned.units is None else planned.units
-        print_line()
-        print_line(f"{number}. {planned.step.name}")
-        rows = [
-            ("task", f"{task.name} ({task.type}) of {task.package} {task.version}"),
-            ("environment", planned.task.installed.environment),
-            ("needs", ", ".join(planned.step.needs) or "nothing before it"),
-            ("items", _filters_text(planned)),
-            ("units", units_text),
-        ]
-        for part in sorted(task.type.parts):
-            rows.append((f"{part} arguments", json.dumps(planned.step.args(part))))
-            rows.append((f"{part} resources", _resources_text(planned, part)))
-        for name, value in rows:
-            print_line(f"   {name + ':':<24} {value}")
-
-
-def _step_document(planned: PlannedStep) -> dict[str, object]:
-    task = planned.task.task
-    return {
-        "name": planned.step.name,
-        "task": task.name,
-        "type": task.type,
-        "package": task.package,
-        "version": task.version,
-        "environment": planned.task.installed.environment,
-        "needs": planned.step.needs,
-        "units": planned.units,
-        "type_filters": planned.type_filters,
-        "arguments": {part: planned.step.args(part) for part in sorted(task.type.parts)},
-        "resources": planned.resources,
-    }
-
-
-def _filters_text(planned: PlannedStep) -> str:
-    if planned.task.task.type.is_converter:
-        return "none taken, it makes them"
-    types = ", ".join(f"{name}={str(value).lower()}" for name, value in planned.type_filters.items())
-    return f"those with {types}" if types else "all"
-
-
-def _resources_text(planned: PlannedStep, part: str) -> str:
-    needed = next(value for key, value in planned.resources.items() if key == part)
-    set_values = needed.model_dump(exclude_defaults=True, mode="json")
-    return ", ".join(f"{name}={value}" for name, value in {"cpus": needed.cpus, **set_values}.items())
 
 
 def _tail(text: str) -> list[str]:

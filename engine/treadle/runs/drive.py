@@ -85,8 +85,8 @@ def context_of(
     """Return what `compile_flow` and `conduct` take, for a run that this process is to drive.
 
     Raises:
-        UnknownName: There is no such run, or its cluster is described nowhere by now.
-        WorkflowInvalid: The cluster, as it is described by now, cannot run its units.
+        UnknownName: There is no such run, or its cluster is described no more.
+        WorkflowInvalid: By now its cluster cannot run it.
         AlreadyDriven: Another process drives it.
         StorageFull: The folder of the run's logs could not be made.
     """
@@ -103,7 +103,7 @@ def context_of(
         cluster=cluster,
         observer=observer,
         log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
-        unit_environment={"FRACTAL_CACHE_DIR": str(settings.home / "fractal" / ".fractal_cache")},
+        unit_environment={"FRACTAL_CACHE_DIR": str(settings.cache_folder)},
         scope=scope,
     )
 
