@@ -91,6 +91,10 @@ class QuietWorker(Worker):
     def start_http_server(self, *_: Any, **__: Any) -> None:
         """Open no port."""
 
+    async def close(self, *positional: Any, **options: Any) -> Any:
+        """End without waiting for what runs: that is ended with it."""
+        return await super().close(*positional, **{**options, "executor_wait": False})
+
     async def work(self) -> None:
         """Serve until the scheduler or somebody else ends it."""
         async with self:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from treadle.model.profile import ClusterProfile
 STILLBORN_AT_MOST = 3
 TURN_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
+GRACE_SECONDS = 5.0
 FAREWELL_SECONDS = 30.0
 LONGEST_LEAD_SECONDS = 60.0
 
@@ -46,6 +47,7 @@ class Site:
         folder: Private folder on storage that the nodes share.
         token: Begins the name of every job, and of those of no other run.
         book: Returns where jobs are written down.
+        dismiss: Has the worker at an address end by itself.
     """
 
     cluster: str
@@ -55,6 +57,7 @@ class Site:
     folder: Path
     token: str
     book: Callable[[], JobBook]
+    dismiss: Callable[[str], Awaitable[None]]
 
 
 class SlurmPool:
@@ -111,9 +114,8 @@ class SlurmPool:
         elif self._surplus_since is None:
             self._surplus_since = time.monotonic()
         decision = decide(situation)
-        for name in decision.retire:
-            self.dispatcher.retire(name)
-        await self._cancel([self._jobs[name] for name in (*decision.cancel, *decision.retire)])
+        await self._cancel([self._jobs[name] for name in decision.cancel])
+        await self._dismiss(decision.retire)
         for _ in range(decision.submit):
             if time.monotonic() < self._paused_until:
                 return
@@ -231,8 +233,16 @@ class SlurmPool:
             await self._cancel([job])
         return loss_of(await asyncio.shield(job.ended), self.shape.slots)
 
+    async def _dismiss(self, names: Collection[str]) -> None:
+        """Let workers end by themselves, and their jobs with them."""
+        for member in self.dispatcher.members:
+            if member.name in names:
+                self._jobs[member.name].unwanted = True
+                self.dispatcher.retire(member.name)
+                await self._site.dismiss(member.address)
+
     async def _cancel(self, jobs: list[Job]) -> None:
-        wanted = [job for job in jobs if job.id and not job.unwanted]
+        wanted = [job for job in jobs if job.id]
         for job in wanted:
             job.unwanted = True
         if wanted:
@@ -242,9 +252,15 @@ class SlurmPool:
     async def close(self, error: ClusterError) -> None:
         """End all jobs; none is left when this returns, unless SLURM does not answer."""
         self.dispatcher.close(error)
-        jobs = list(self._jobs.values())
-        await self._cancel(jobs)
-        ends = [job.ended for job in jobs if job.id]
+        jobs = [job for job in self._jobs.values() if job.id]
+        registered = {member.name for member in self.dispatcher.members} & self._jobs.keys()
+        await self._cancel([job for job in jobs if job.name not in registered])
+        await self._dismiss(registered)
+        ends = {job.ended for job in jobs}
+        if ends:
+            self._site.watcher.hurry()
+            _, late = await asyncio.wait(ends, timeout=GRACE_SECONDS)
+            await self._cancel([job for job in jobs if job.ended in late])
         if ends:
             await asyncio.wait(ends, timeout=FAREWELL_SECONDS)
         self.dispatcher.abandon(WorkerLost("The cluster was closed while the batch ran."))

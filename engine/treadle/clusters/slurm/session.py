@@ -63,8 +63,17 @@ class Session:
         """
         slurm = Slurm(open_transport(self._profile))
         watcher = Watcher(slurm, shortest=self._profile.poll_seconds, longest=self._profile.poll_seconds_max)
-        self._site = Site(self._name, slurm, watcher, self._profile, self._folder, self._token, self._book)
         async with self._dask():
+            self._site = Site(
+                cluster=self._name,
+                slurm=slurm,
+                watcher=watcher,
+                profile=self._profile,
+                folder=self._folder,
+                token=self._token,
+                book=self._book,
+                dismiss=self._dismiss,
+            )
             watching = asyncio.create_task(watcher.run())
             opened.set_result(self)
             try:
@@ -89,15 +98,15 @@ class Session:
     async def _dask(self) -> AsyncIterator[None]:
         security = Security.temporary()
         with dask.config.set(CONFIGURATION):  # read while they start; the user's own is back at once
-            scheduler = await QuietScheduler(security, host=self._host())
-            scheduler.add_plugin(Attendance(self._dispatcher_of))
-            scheduler.stream_handlers[OPERATION] = self._deliver
+            self._scheduler = await QuietScheduler(security, host=self._host())
+            self._scheduler.add_plugin(Attendance(self._dispatcher_of))
+            self._scheduler.stream_handlers[OPERATION] = self._deliver
             self._client = await Client(
-                scheduler.address, security=security, asynchronous=True, set_as_default=False
+                self._scheduler.address, security=security, asynchronous=True, set_as_default=False
             )
         try:
             Introduction(
-                scheduler=scheduler.address,
+                scheduler=self._scheduler.address,
                 authority=security.tls_ca_file,
                 certificate=security.tls_worker_cert,
                 key=security.tls_worker_key,
@@ -107,7 +116,7 @@ class Session:
             yield
         finally:
             await self._client.close()
-            await scheduler.close()
+            await self._scheduler.close()
 
     def _host(self) -> str:
         """Return the address that nodes reach this machine by."""
@@ -116,6 +125,9 @@ class Session:
         interface = self._profile.interface
         found: str = get_ip() if interface is None else get_ip_interface(interface)
         return found
+
+    async def _dismiss(self, address: str) -> None:
+        await self._scheduler.remove_worker(address, stimulus_id="treadle-dismiss", close=True)
 
     def _dispatcher_of(self, worker: str) -> Dispatcher:
         return next(pool.dispatcher for pool in self._pools.values() if pool.owns(worker))
