@@ -135,7 +135,7 @@ class SlurmPool:
         now, epoch = time.monotonic(), time.time()
         members = [member for member in self.dispatcher.members if not member.retiring]
         waiting = [job for job in self._jobs.values() if not job.registered and not job.unwanted]
-        pending = tuple(job.name for job in waiting if not self._site.watcher.is_running(job.id))
+        pending = tuple(job.name for job in waiting if not self._is_running(job))
         return Situation(
             units=self.dispatcher.demand,
             slots=self.shape.slots,
@@ -158,6 +158,10 @@ class SlurmPool:
             surplus_seconds=0.0 if self._surplus_since is None else now - self._surplus_since,
             patience_seconds=self._site.profile.idle_seconds,
         )
+
+    def _is_running(self, job: Job) -> bool:
+        entry = self._site.watcher.state(job.id) if job.id else None
+        return entry is not None and entry.state == "RUNNING"
 
     async def _submit(self) -> None:
         """Submit one job; where SLURM takes none for now, wait longer each time before the next try.

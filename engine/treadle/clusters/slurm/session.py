@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import dask
@@ -62,29 +62,34 @@ class Session:
             closing: Set when it is time to close.
         """
         slurm = Slurm(open_transport(self._profile))
-        watcher = Watcher(slurm, shortest=self._profile.poll_seconds, longest=self._profile.poll_seconds_max)
-        async with self._dask():
-            self._site = Site(
-                cluster=self._name,
-                slurm=slurm,
-                watcher=watcher,
-                profile=self._profile,
-                folder=self._folder,
-                token=self._token,
-                book=self._book,
-                dismiss=self._dismiss,
-            )
-            watching = asyncio.create_task(watcher.run())
+        watcher = Watcher(
+            slurm,
+            shortest_seconds=self._profile.poll_seconds,
+            longest_seconds=self._profile.poll_seconds_max,
+        )
+        self._site = Site(
+            cluster=self._name,
+            slurm=slurm,
+            watcher=watcher,
+            profile=self._profile,
+            folder=self._folder,
+            token=self._token,
+            book=self._book,
+            dismiss=self._dismiss,
+        )
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(slurm.close)
+            await stack.enter_async_context(self._dask())
+            await stack.enter_async_context(watcher)
+            stack.push_async_callback(self._close_pools)
             opened.set_result(self)
-            try:
-                await asyncio.wrap_future(closing)
-                for keeper in self._keepers:
-                    keeper.cancel()
-                error = ClusterError(f"The cluster {self._name} is closed.")
-                await asyncio.gather(*(pool.close(error) for pool in self._pools.values()))
-            finally:
-                watching.cancel()
-                await slurm.close()
+            await asyncio.wrap_future(closing)
+
+    async def _close_pools(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        error = ClusterError(f"The cluster {self._name} is closed.")
+        await asyncio.gather(*(pool.close(error) for pool in self._pools.values()))
 
     async def pool(self, shape: JobShape) -> Dispatcher:
         """Return the pool whose jobs have that shape."""
