@@ -77,7 +77,7 @@ def test_a_cluster_has_a_row_for_each_value_that_there_is(tmp_path: Path) -> Non
     )
     rows = {row.name: row for row in describe(Settings(home=tmp_path, clusters={"slurm": profile}))}
     assert rows["clusters.slurm.defaults.prologue"].value == "module load a; module load b"
-    assert rows["clusters.slurm.defaults.constraint"].value == ""
+    assert rows["clusters.slurm.defaults.constraint"].value == '""'
     assert rows["clusters.slurm.exports"].value == "A=1"
     assert rows["clusters.slurm.max_jobs"].value == "10"
     assert rows["clusters.slurm.exports"].source == "argument"

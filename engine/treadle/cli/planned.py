@@ -149,12 +149,7 @@ def _part_rows(plan: Plan, planned: PlannedStep, profile: ClusterProfile) -> Ite
         yield f"{part} arguments", json.dumps(planned.step.args(part))
         yield f"{part} resources", _resources_text(placed)
         if jobs := _jobs(placed, planned, part, profile):
-            shape = jobs.shape
-            yield (
-                f"{part} jobs",
-                f"at most {jobs.most}, each {shape.label}; the time is from {jobs.origins['time_seconds']}",
-            )
-            yield f"{part} units at once", f"{shape.slots} in a job, from {jobs.origins['slots']}"
+            yield f"{part} jobs", _jobs_text(jobs)
 
 
 def _filters_text(planned: PlannedStep) -> str:
@@ -164,9 +159,17 @@ def _filters_text(planned: PlannedStep) -> str:
     return f"those with {types}" if types else "all"
 
 
+def _jobs_text(jobs: PlannedJobs) -> str:
+    slots = f"{jobs.shape.slots} unit{'s' if jobs.shape.slots > 1 else ''} at once"
+    why = f"{slots} by {jobs.origins['slots']}, time by {jobs.origins['time_seconds']}"
+    return f"at most {jobs.most}, each {jobs.shape.label}: {why}"
+
+
 def _resources_text(placed: Placed) -> str:
+    """All that is not a default, and what somebody took away."""
     said = placed.resources.model_dump(exclude_defaults=True, mode="json")
-    values = {"cpus": placed.resources.cpus, **said}
+    taken = {name: "none" for name in placed.origins if getattr(placed.resources, name) is None}
+    values = {"cpus": placed.resources.cpus, **said, **taken}
     return ", ".join(f"{name}={value} ({_who(placed, name)})" for name, value in values.items())
 
 

@@ -96,7 +96,7 @@ def units_at_once(resources: Resources, profile: ClusterProfile) -> tuple[int, s
     """Return how many units share a job, and which value decided it.
 
     What the task or step says holds; units that need a GPU go one by one (Fractal 1.9); else as many as reach
-    the cluster's targets.
+    the cluster's targets and keep within its limits.
     """
     if resources.needs_gpu:
         return 1, "needs_gpu"
@@ -105,11 +105,19 @@ def units_at_once(resources: Resources, profile: ClusterProfile) -> tuple[int, s
         return min(
             (resources.parallel_tasks_per_job, "parallel_tasks_per_job"), (all_of_them, "tasks_per_job")
         )
-    counts = []
-    if profile.target_cpus_per_job is not None:
-        counts.append((profile.target_cpus_per_job // resources.cpus, "target_cpus_per_job"))
-    if profile.target_memory_per_job is not None and resources.memory_mb is not None:
-        counts.append((profile.target_memory_per_job // resources.memory_mb, "target_memory_per_job"))
+    if profile.target_cpus_per_job is None and profile.target_memory_per_job is None:
+        return 1, "default"
+    counts = [
+        (getattr(profile, name) // each, name)
+        for name, each in (
+            ("target_cpus_per_job", resources.cpus),
+            ("target_memory_per_job", resources.memory_mb),
+            ("max_cpus_per_job", resources.cpus),
+            ("max_memory_per_job", resources.memory_mb),
+            ("max_cores", resources.cpus),
+        )
+        if getattr(profile, name) is not None and each is not None
+    ]
     return max((1, "default"), min(counts, default=(1, "default")))
 
 

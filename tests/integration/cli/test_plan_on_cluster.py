@@ -91,7 +91,10 @@ def test_the_plan_has_each_jobs_script_and_says_who_said_what(
         "partition": ["profile defaults"],
         "time": ["step"],
     }
-    assert create["jobs"]["non_parallel"]["at_most"] == 1
+    assert (create["jobs"]["non_parallel"]["at_most"], create["jobs"]["non_parallel"]["each"]["cpus"]) == (
+        1,
+        1,
+    )
     assert (mark["jobs"]["parallel"]["each"]["gpus"], mark["jobs"]["parallel"]["each"]["slots"]) == ("1", 1)
 
     # And the script is what sbatch would read
@@ -107,8 +110,7 @@ def test_the_plan_has_each_jobs_script_and_says_who_said_what(
     # And people read the same: each kind of job once
     assert "on the cluster 'slurm'" in text
     assert "cpus=2 (step), memory_mb=2000 (command line), time=00:30:00 (step), partition=short" in text
-    assert "at most 6, each 4 cpus, 4.3 GB, 02:00:00, short; the time is from job_time" in text
-    assert "2 in a job, from target_cpus_per_job" in text
+    assert "at most 6, each 4 cpus, 4.3 GB, 02:00:00, short: 2 units at once by target_cpus_per_job" in text
     assert text.count("#!/bin/bash") == 3
     assert "   #SBATCH --mem=2194M" in text
 

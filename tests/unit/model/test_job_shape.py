@@ -169,6 +169,22 @@ def test_a_job_that_is_not_refused_keeps_within_the_limits(
     assert len({shape, resolve(resources, profile)}) == 1
 
 
+def test_units_share_a_job_within_its_limits_where_a_target_would_break_them() -> None:
+    profile = ClusterProfile(target_cpus_per_job=8, max_memory_per_job=32_000, max_cores=20)
+    assert units_at_once(Resources(memory_mb=10_000), profile) == (3, "max_memory_per_job")
+    assert units_at_once(Resources(memory_mb=40_000), profile) == (1, "default")
+
+
+@given(strategies.resources(), strategies.cluster_profiles())
+def test_a_unit_that_a_job_could_run_alone_is_never_refused(
+    resources: Resources, profile: ClusterProfile
+) -> None:
+    """Targets are preferences (Fractal 1.9)."""
+    resources = resources.model_copy(update={"tasks_per_job": None, "parallel_tasks_per_job": None})
+    alone = profile.model_copy(update={"target_cpus_per_job": None, "target_memory_per_job": None})
+    assert bool(shape_problems(resources, profile)) == bool(shape_problems(resources, alone))
+
+
 @given(strategies.resources(), strategies.cluster_profiles(), st.none() | st.integers(1, 10_000))
 def test_jobs_are_as_many_as_limits_allow_and_units_fill(
     resources: Resources, profile: ClusterProfile, units: int | None
