@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy.sql.expression import ColumnElement
 
 from treadle.errors import UnknownName
 from treadle.ledger.columns import UtcDateTime, now
@@ -50,6 +51,18 @@ class JobRow:
     cpu_seconds: float | None
     peak_memory_mb: int | None
     text: str | None
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """How long it waited; None if it never began."""
+        return None if self.started_at is None else _seconds(self.submitted_at, self.started_at)
+
+    @property
+    def run_seconds(self) -> float | None:
+        """How long it ran; None if it never began."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return _seconds(self.started_at, self.ended_at)
 
 
 _ROW = (
@@ -165,13 +178,21 @@ def end_job(
 
 def list_jobs(tx: Transaction, run_id: int) -> list[JobRow]:
     """Jobs of a run in the order in which they were submitted."""
-    query = select(*_ROW).where(jobs.c.run_id == run_id).order_by(jobs.c.id)
-    return [JobRow(**row) for row in tx.execute(query).mappings()]
+    return select_jobs(tx, jobs.c.run_id == run_id)
 
 
 def open_jobs(tx: Transaction, run_id: int | None = None) -> list[JobRow]:
     """Jobs whose end is not written, of a run or of all, in the order in which they were submitted."""
-    query = select(*_ROW).where(jobs.c.state.is_(None)).order_by(jobs.c.id)
-    if run_id is not None:
-        query = query.where(jobs.c.run_id == run_id)
+    of_run = [] if run_id is None else [jobs.c.run_id == run_id]
+    return select_jobs(tx, jobs.c.state.is_(None), *of_run)
+
+
+def select_jobs(tx: Transaction, *conditions: ColumnElement[bool]) -> list[JobRow]:
+    """Jobs of which all conditions hold, in the order in which they were submitted."""
+    query = select(*_ROW).where(*conditions).order_by(jobs.c.id)
     return [JobRow(**row) for row in tx.execute(query).mappings()]
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    """Time from one to the other, which different clocks may tell."""
+    return max(0.0, (end - begin).total_seconds())
