@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pydantic import Field
+
 from treadle.errors import ArgumentsInvalid, WorkflowInvalid
 from treadle.model.arguments import argument_problems
-from treadle.model.constrained import Scalar, Types, Value
+from treadle.model.constrained import Scalar, Text, Types, Value
 from treadle.model.dataset import Dataset, Item
 from treadle.model.filters import (
     AttributeFilters,
@@ -18,8 +20,17 @@ from treadle.model.filters import (
     step_type_filters,
     type_filters_from_json,
 )
+from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.problems import listed
-from treadle.model.resources import Resources, meta_problems, overlay_meta, resources_from_meta
+from treadle.model.profile import LOCAL
+from treadle.model.resources import (
+    Origin,
+    Resources,
+    meta_problems,
+    origins_of_meta,
+    overlay_meta,
+    resources_from_meta,
+)
 from treadle.model.task import InstalledTask, Part, Task, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
 
@@ -31,6 +42,7 @@ class PlannedStep(Value):
         step: The step.
         task: Its task, installed.
         resources: What the units of each part need.
+        origins: Which of it the task said and which the step.
         type_filters: Types that its items must have when its turn comes.
         units: How many units it has; None where earlier steps, or its own init call, decide.
     """
@@ -38,6 +50,7 @@ class PlannedStep(Value):
     step: Step
     task: InstalledTask
     resources: dict[Part, Resources]
+    origins: dict[Part, dict[str, Origin]] = Field(default_factory=dict)
     type_filters: Types
     units: int | None
 
@@ -52,6 +65,8 @@ class Plan(Value):
         attribute_filters: The run's attribute filters, which hold for all steps.
         type_filters: The run's type filters, with which the first step begins.
         steps: The steps in order of execution.
+        cluster: Name of the cluster it is for.
+        overrides: Resources of all units, over what steps, tasks and the cluster's profile say.
     """
 
     workflow: Workflow
@@ -60,6 +75,8 @@ class Plan(Value):
     attribute_filters: AttributeFilters
     type_filters: Types
     steps: tuple[PlannedStep, ...]
+    cluster: Text = LOCAL
+    overrides: Overlay = NOTHING_SAID
 
 
 def make_plan(
@@ -69,6 +86,8 @@ def make_plan(
     *,
     type_filters: Mapping[str, bool] | None = None,
     attribute_filters: Mapping[str, Sequence[Scalar]] | None = None,
+    cluster: str = LOCAL,
+    overrides: Overlay = NOTHING_SAID,
 ) -> Plan:
     """Resolve a workflow against a dataset, and check all that can be checked before anything runs.
 
@@ -78,6 +97,8 @@ def make_plan(
         tasks: The installed tasks, by the references that steps use.
         type_filters: The run's type filters.
         attribute_filters: The run's attribute filters.
+        cluster: Name of the cluster it is for.
+        overrides: Resources of all units.
 
     Raises:
         WorkflowInvalid: Unknown tasks, contradicting filters, bad resources: all of them, with their steps.
@@ -105,6 +126,7 @@ def make_plan(
                 step=step,
                 task=found,
                 resources=_resources(step, found.task),
+                origins=_origins(step, found.task),
                 type_filters=filters,
                 units=units,
             )
@@ -117,6 +139,8 @@ def make_plan(
         attribute_filters=run_attributes,
         type_filters=run_types,
         steps=tuple(planned),
+        cluster=cluster,
+        overrides=overrides,
     )
 
 
@@ -140,6 +164,10 @@ def _resources(step: Step, task: Task) -> dict[Part, Resources]:
     return {
         part: resources_from_meta(task.part(part).meta, step.meta(part)) for part in sorted(task.type.parts)
     }
+
+
+def _origins(step: Step, task: Task) -> dict[Part, dict[str, Origin]]:
+    return {part: origins_of_meta(task.part(part).meta, step.meta(part)) for part in sorted(task.type.parts)}
 
 
 def _check_workflow(

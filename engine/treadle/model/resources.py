@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import (
@@ -33,6 +34,9 @@ class Resources(Value):
         memory_mb: Memory in MB of 1000 * 1000 bytes; None leaves it to the cluster.
         needs_gpu: Whether it wants the cluster's GPU settings.
         time: What one unit may take, as SLURM's option has it.
+        partition: Where its jobs wait.
+        account: Whom its jobs are charged to.
+        directives: More options of `sbatch`.
         extra_lines: Lines for the head of a SLURM script.
         tasks_per_job: Units in one SLURM job.
         parallel_tasks_per_job: Units at once in one SLURM job, or on this machine.
@@ -50,6 +54,9 @@ class Resources(Value):
     nodelist: Text | None = None
     nodes: Text | None = None
     exclude: Text | None = None
+    partition: Text | None = None
+    account: Text | None = None
+    directives: tuple[str, ...] = ()
     extra_lines: tuple[str, ...] = ()
     tasks_per_job: Count | None = None
     parallel_tasks_per_job: Count | None = None
@@ -80,6 +87,10 @@ def _memory(value: object) -> object:
     return int(match[1]) * _MB_PER_SUFFIX[match[2] or "M"]
 
 
+MemoryMb = Annotated[Count, BeforeValidator(_memory)]
+"""Memory in MB, read from a number or from a text with a suffix."""
+
+
 def _flag(value: object) -> object:
     if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
         return value.strip().lower() == "true"
@@ -100,7 +111,10 @@ def _time_limit(value: str | None) -> str | None:
     return value
 
 
-_Option = Annotated[Text | None, BeforeValidator(_number_as_text)]
+Option = Annotated[Text | None, BeforeValidator(_number_as_text)]
+"""An option of `sbatch`; a number is taken for its text."""
+TimeLimit = Annotated[Option, AfterValidator(_time_limit)]
+"""A time limit as SLURM takes it."""
 
 
 class _Meta(Value):
@@ -109,15 +123,16 @@ class _Meta(Value):
     model_config = ConfigDict(extra="ignore")
 
     cpus_per_task: Count = 1
-    mem: Annotated[Count | None, BeforeValidator(_memory)] = None
+    mem: MemoryMb | None = None
     needs_gpu: Annotated[StrictBool, BeforeValidator(_flag)] = False
-    time: Annotated[_Option, AfterValidator(_time_limit)] = None
-    gres: _Option = None
-    gpus: _Option = None
-    constraint: _Option = None
-    nodelist: _Option = None
-    nodes: _Option = None
-    exclude: _Option = None
+    time: TimeLimit = None
+    gres: Option = None
+    gpus: Option = None
+    constraint: Option = None
+    nodelist: Option = None
+    nodes: Option = None
+    exclude: Option = None
+    partition: Option = None
     extra_lines: tuple[str, ...] = ()
     tasks_per_job: Count | None = None
     parallel_tasks_per_job: Count | None = None
@@ -130,6 +145,33 @@ def overlay_meta(
 ) -> dict[str, JsonValue]:
     """Return a task's meta with a step's laid over it; a null takes a value back to its default."""
     return {key: value for key, value in {**task_meta, **step_meta}.items() if value is not None}
+
+
+class Origin(StrEnum):
+    """Who said a value."""
+
+    DEFAULT = "default"
+    PROFILE = "profile"
+    PROFILE_DEFAULTS = "profile defaults"
+    PROFILE_GPU = "profile gpu"
+    TASK = "task"
+    STEP = "step"
+    PROFILE_FORCE = "profile force"
+    RUN = "command line"
+
+
+_FIELD_NAMES = {"cpus_per_task": "cpus", "mem": "memory_mb"}
+
+
+def origins_of_meta(
+    task_meta: Mapping[str, JsonValue], step_meta: Mapping[str, JsonValue]
+) -> dict[str, Origin]:
+    """Return who said each value of an overlaid meta, by its name in `Resources`."""
+    return {
+        _FIELD_NAMES.get(key, key): Origin.STEP if key in step_meta else Origin.TASK
+        for key in overlay_meta(task_meta, step_meta)
+        if key in _Meta.model_fields
+    }
 
 
 def meta_problems(meta: Mapping[str, JsonValue], within: str = "") -> list[str]:

@@ -17,7 +17,10 @@ from treadle.model.constrained import Scalar
 from treadle.model.dataset import Dataset, Item
 from treadle.model.manifest import parse_manifest
 from treadle.model.outputs import ItemUpdate, UnitOutput
+from treadle.model.overlay import Overlay
 from treadle.model.policy import OnFailure, Retries
+from treadle.model.profile import ClusterProfile
+from treadle.model.resources import Resources
 from treadle.model.task import Task, TaskRef, TaskType
 from treadle.model.units import ENGINE_ARGUMENTS
 from treadle.model.workflow import Step, Workflow
@@ -169,6 +172,81 @@ def metas() -> st.SearchStrategy[Json]:
         "something else": st.none() | texts(),
     }
     return st.fixed_dictionaries({}, optional=optional)
+
+
+@cache
+def times() -> st.SearchStrategy[str]:
+    """Make time limits as SLURM takes them; none of them is without an end."""
+    return st.sampled_from(["1", "30", "1:30", "02:00:00", "1-0", "1-12:30", "3-00:00:01"])
+
+
+@cache
+def _words() -> st.SearchStrategy[str]:
+    return st.sampled_from(["short", "long", "gpu:1", "n[1-4]", "a&b"])
+
+
+@cache
+def overlays() -> st.SearchStrategy[Overlay]:
+    """Make what profiles and runs say of resources."""
+    word = st.none() | st.just("") | _words()
+    return st.builds(
+        Overlay,
+        cpus=st.none() | st.integers(1, 64),
+        memory=st.none() | st.integers(1, 10**6),
+        time=st.none() | st.just("") | times(),
+        partition=word,
+        account=word,
+        constraint=word,
+        gpus=st.sampled_from([None, "", "1", "2"]),
+        directives=st.none() | st.lists(st.sampled_from(["--qos=a", "--exclusive"]), max_size=2).map(tuple),
+        prologue=st.none()
+        | st.lists(st.sampled_from(["module load a", "ulimit -c 0"]), max_size=2).map(tuple),
+    )
+
+
+@cache
+def resources() -> st.SearchStrategy[Resources]:
+    """Make what units need."""
+    together = st.none() | st.integers(1, 8)
+    return st.builds(
+        Resources,
+        cpus=st.integers(1, 64),
+        memory_mb=st.none() | st.integers(1, 10**6),
+        needs_gpu=st.booleans(),
+        time=st.none() | st.just("infinite") | times(),
+        constraint=st.none() | _words(),
+        partition=st.none() | _words(),
+        gpus=st.none() | st.just("1"),
+        extra_lines=st.lists(st.sampled_from(["#SBATCH --qos=a", "module load b"]), max_size=2).map(tuple),
+        tasks_per_job=together,
+        parallel_tasks_per_job=together,
+    )
+
+
+@st.composite
+def cluster_profiles(draw: st.DrawFn) -> ClusterProfile:
+    """Make profiles of clusters under SLURM."""
+    most_cpus = draw(st.none() | st.integers(1, 128))
+    most_memory = draw(st.none() | st.integers(1, 10**6))
+    return draw(
+        st.builds(
+            ClusterProfile,
+            defaults=overlays(),
+            gpu=overlays(),
+            force=overlays(),
+            target_cpus_per_job=st.none() | st.integers(1, most_cpus or 64),
+            max_cpus_per_job=st.just(most_cpus),
+            target_memory_per_job=st.none() | st.integers(1, most_memory or 10**6),
+            max_memory_per_job=st.just(most_memory),
+            max_jobs=st.integers(1, 50),
+            max_cores=st.none() | st.integers(1, 256),
+            job_time=st.sampled_from(["10", "1:30:00"]),
+            max_time=st.sampled_from([None, "12:00:00", "5-0"]),
+            worker_memory=st.integers(1, 1000),
+            memory_per_cpu=st.booleans(),
+            exports=st.dictionaries(st.sampled_from(["A", "B_1"]), texts(), max_size=2),
+        )
+    )
 
 
 def steps(name: str, needs: Sequence[str] = ()) -> st.SearchStrategy[Step]:

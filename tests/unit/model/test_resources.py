@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from treadle.errors import WorkflowInvalid
-from treadle.model.resources import Resources, resources_from_meta
+from treadle.model.resources import Origin, Resources, origins_of_meta, resources_from_meta
 from treadle.testing import strategies
 
 
@@ -98,3 +98,9 @@ def test_bad_resources_are_refused_with_their_key(meta: dict[str, Any], problem:
         resources_from_meta({}, {"nodes": [], **meta})
     assert problem in str(caught.value)
     assert "nodes: must be a string, found a list" in str(caught.value)
+
+
+def test_who_said_a_value_is_known_and_a_null_of_the_step_leaves_it_unsaid() -> None:
+    task_meta = {"cpus_per_task": 1, "mem": 100, "time": "30", "colour": "red"}
+    origins = origins_of_meta(task_meta, {"mem": 200, "time": None, "needs_gpu": True})
+    assert origins == {"cpus": Origin.TASK, "memory_mb": Origin.STEP, "needs_gpu": Origin.STEP}

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from treadle.errors import WorkflowInvalid
 from treadle.model.resources import resources_from_meta
-from treadle.model.slurm_time import limit_seconds
+from treadle.model.slurm_time import limit_seconds, limit_text
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,13 @@ def test_a_step_with_a_time_that_slurm_would_refuse_is_not_planned() -> None:
     assert resources_from_meta({}, {}).timeout_seconds is None
     with pytest.raises(WorkflowInvalid, match="time: must be a time limit"):
         resources_from_meta({"time": "two hours"}, {})
+
+
+@given(st.integers(1, 10**7))
+def test_a_limit_that_is_written_is_read_again(seconds: int) -> None:
+    assert limit_seconds(limit_text(seconds)) == seconds
+    assert limit_seconds(limit_text(seconds - 0.5)) == seconds
+
+
+def test_a_limit_is_written_as_days_hours_minutes_and_seconds() -> None:
+    assert limit_text(176_405) == "2-01:00:05"

@@ -1,0 +1,1 @@
+"""SLURM: its commands, what becomes of its jobs, and why they ended."""
