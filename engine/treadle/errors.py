@@ -18,7 +18,10 @@
     │  ├─ InterpreterMissing        no such Python on this machine
     │  └─ ManifestInvalid           missing, malformed, of an unknown version, or against its own rules
     ├─ ClusterError                 the workers, or the way to them
-    │  └─ WorkersUnavailable        no worker came up
+    │  ├─ WorkersUnavailable        no worker came up
+    │  ├─ SubmissionRefused         the batch system did not take a job; may be tried again if `transient`
+    │  └─ ControllerAway            the batch system does not answer, or with nonsense; it is asked again
+    │     └─ HostUnreachable        no way to the machine that speaks with the batch system
     ├─ UnitError                    the end of one unit; its siblings go on
     │  ├─ CommandInvalid            the command cannot be run at all
     │  ├─ OutputInvalid             what the unit returned is not what a unit returns
@@ -136,6 +139,29 @@ class ClusterError(TreadleError):
 
 class WorkersUnavailable(ClusterError):
     """No worker came up."""
+
+
+class SubmissionRefused(ClusterError):
+    """The batch system did not take a job.
+
+    Args:
+        what: See `TreadleError`.
+        transient: Whether the same job may be taken later, as when a limit of jobs is reached.
+        remedy: See `TreadleError`.
+        detail: See `TreadleError`.
+    """
+
+    def __init__(self, what: str, *, transient: bool, remedy: str = "", detail: str = "") -> None:
+        super().__init__(what, remedy=remedy, detail=detail)
+        self.transient = transient
+
+
+class ControllerAway(ClusterError):
+    """The batch system does not answer, or with nonsense: nothing is known of its jobs until it does."""
+
+
+class HostUnreachable(ControllerAway):
+    """There is no way to the machine that speaks with the batch system."""
 
 
 class UnitError(TreadleError):
