@@ -14,6 +14,7 @@ import what they need when they are called, so that `treadle --help` answers at 
     running.py        a run on this machine: server, cluster, drive, outcome
     progress.py       bars while a run goes on
     described.py      what runs and plans look like as JSON and as tables
+    usage.py          what jobs and usage look like, likewise
 
 Each other module is a command or a group of commands, under its own name.
 """

@@ -9,7 +9,20 @@ from typing import Any
 import typer
 import typer.core
 
-from treadle.cli import cancel, collect, config, datasets, demo, history, packages, resume, run, up, workflows
+from treadle.cli import (
+    cancel,
+    collect,
+    config,
+    datasets,
+    demo,
+    doctor,
+    history,
+    packages,
+    resume,
+    run,
+    up,
+    workflows,
+)
 from treadle.cli.errors import report_error, report_unexpected, report_usage
 from treadle.errors import Cancelled, TreadleError
 
@@ -62,6 +75,7 @@ app.command()(history.runs)
 app.command()(history.show)
 app.command()(history.logs)
 app.command()(up.up)
+app.command()(doctor.doctor)
 app.add_typer(packages.package_app, name="package")
 app.add_typer(packages.task_app, name="task")
 app.add_typer(datasets.app, name="dataset")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.api.environment import UI_PATH
 from treadle.cli.output import print_table
 from treadle.compile.identity import is_gone
-from treadle.ledger import leases, runs, units
+from treadle.ledger import jobs, leases, runs, units
 from treadle.model.states import StepState, UnitState
 
 if TYPE_CHECKING:
     from treadle.cli.session import Session
+    from treadle.ledger.jobs import JobRow
     from treadle.ledger.runs import RunRecord, RunSummary, StepRecord
     from treadle.ledger.units import UnitEntry
     from treadle.settings import Settings
@@ -24,20 +25,26 @@ ERROR_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class StepFailure:
-    """A step that failed, and the first of its units that are not done."""
+    """A step that failed, the first of its units that are not done, and the run's jobs by name."""
 
     step: StepRecord
     units: tuple[UnitEntry, ...]
+    jobs: Mapping[str, JobRow]
+
+    def job_of(self, unit: UnitEntry) -> JobRow | None:
+        """Return the job of a batch system that ran one of the units; None if none did."""
+        return self.jobs.get(unit.worker or "")
 
 
 def load_failures(session: Session, run: RunRecord) -> list[StepFailure]:
     """Return the failed steps of a run."""
     failures = []
     with session.ledger.reading() as tx:
+        by_name = {job.name: job for job in jobs.list_jobs(tx, run.id)}
         for step in run.steps:
             if step.state is StepState.FAILED:
                 failed = units.list_units(tx, run.id, step.position, UnitState.FAILED, limit=UNITS_SHOWN)
-                failures.append(StepFailure(step, tuple(failed)))
+                failures.append(StepFailure(step, tuple(failed), by_name))
     return failures
 
 
@@ -89,6 +96,8 @@ def run_document(run: RunRecord, failures: Sequence[StepFailure]) -> dict[str, o
                 "zarr_url": unit.zarr_url,
                 "cause": unit.cause,
                 "error": unit.error,
+                "host": unit.host,
+                "job": job.job_id if (job := failure.job_of(unit)) else None,
             }
             for failure in failures
             for unit in failure.units
@@ -128,7 +137,7 @@ def failure_text(run: RunRecord, failures: Sequence[StepFailure]) -> str:
         lines.append(f"Step {failure.step.name!r} failed: {failure.step.error or 'no reason is recorded'}")
         for unit in failure.units:
             item = f" ({unit.zarr_url})" if unit.zarr_url else ""
-            lines.append(f"  unit {unit.index}{item}: {unit.cause or unit.state}")
+            lines.append(f"  unit {unit.index}{item}: {unit.cause or unit.state}{_place(failure, unit)}")
             lines += [f"    {line}" for line in _tail(unit.error or "")]
         if failure.units:
             lines.append(

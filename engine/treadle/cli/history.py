@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,11 +11,18 @@ import typer
 from treadle.cli.options import AsJson, RunNumber
 
 if TYPE_CHECKING:
+    from treadle.ledger import Transaction
+    from treadle.ledger.runs import RunSummary
     from treadle.runs.logs import FreshText, UnitLog
+
+NO_RUN = "No run yet: start one with `treadle run`."
 
 
 def runs(
     limit: Annotated[int, typer.Option(min=1, help="How many, the latest first.")] = 20,
+    usage: Annotated[
+        bool, typer.Option("--usage", help="Show CPU time, memory and waiting, and the sums by owner.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs."""
@@ -26,6 +33,9 @@ def runs(
 
     with open_session() as session, session.ledger.reading() as tx:
         found = ledger_runs.list_runs(tx, limit)
+        if usage:
+            _usage(tx, found, as_json=as_json)
+            return
     if as_json:
         print_json({"runs": [summary_document(run) for run in found]})
         return
@@ -33,12 +43,27 @@ def runs(
     print_table(
         ["run", "workflow", "dataset", "state", "submitted", "seconds"],
         rows,
-        empty="No run yet: start one with `treadle run`.",
+        empty=NO_RUN,
     )
 
 
+def _usage(tx: Transaction, found: Sequence[RunSummary], *, as_json: bool) -> None:
+    """Print what runs used."""
+    from treadle.cli.described import summary_document
+    from treadle.cli.output import print_json
+    from treadle.cli.usage import owner_documents, print_run_usages, run_usage_document
+    from treadle.runs.usage import usage_of_runs
+
+    usages = usage_of_runs(tx, [run.id for run in found])
+    if as_json:
+        documents = [{**summary_document(run), "usage": run_usage_document(usages[run.id])} for run in found]
+        print_json({"runs": documents, "owners": owner_documents(usages)})
+    else:
+        print_run_usages(found, usages, empty=NO_RUN)
+
+
 def show(run: RunNumber, as_json: AsJson = False) -> None:
-    """Show a run: its steps, why it failed, where its logs are."""
+    """Show a run: its steps and jobs, what it used, why it failed, where its logs are."""
     from treadle.cli.described import (
         driver_of,
         failure_text,
@@ -50,23 +75,36 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     )
     from treadle.cli.output import print_json, print_line
     from treadle.cli.session import open_session
+    from treadle.cli.usage import job_documents, print_jobs, print_usage, usage_document
+    from treadle.ledger.jobs import list_jobs
     from treadle.model.states import RunState
+    from treadle.runs.usage import usage_of_run
 
     with open_session() as session:
         record = load_run(session, run)
         failures = load_failures(session, record)
         driver = driver_of(session, record)
+        with session.ledger.reading() as tx:
+            jobs, usage = list_jobs(tx, run), usage_of_run(tx, run)
     folder = session.settings.run_logs_folder(run)
     page = prefect_page(record, session.settings)
     if as_json:
         places = {"logs_folder": folder, "prefect_page": page or None, "driver": driver}
-        print_json({**run_document(record, failures), **places})
+        used = {"jobs": job_documents(jobs), "usage": usage_document(record, usage)}
+        print_json({**run_document(record, failures), **used, **places})
         return
     print_line(f"Run {record.id} of {record.workflow!r} on dataset {record.dataset!r}: {record.state}")
     submitted = f"{record.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
     print_line(f"submitted {submitted}, results in {record.plan.zarr_dir}")
     print_line()
     print_steps(record)
+    if jobs:
+        print_line()
+        print_jobs(jobs)
+    if usage.units.count:
+        print_line()
+        print_usage(record, usage)
+        print_line()
     if record.error or failures:
         print_line(failure_text(record, failures))
     if driver is None and record.state is RunState.RUNNING:

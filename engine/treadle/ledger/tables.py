@@ -202,6 +202,30 @@ class UnitColumns(TypedColumns):
     attempt: Named[int]
 
 
+class JobColumns(_Identified):
+    """A job of a batch system that served a run; its owner is the run's.
+
+    Batch systems count their jobs anew now and then, so that `id` alone tells two of one number apart: the
+    larger one is the later. A job without a state has not ended.
+    """
+
+    run_id: Named[int] = Column(ForeignKey("runs.id"), nullable=False)
+    name: Named[str] = Column(Text)
+    cluster: Named[str] = Column(Text)
+    job_id: Named[str] = Column(Text)
+    shape: Named[str] = Column(Text)
+    cpus: Named[int]
+    memory_mb: Named[int | None] = Column(BigInteger)
+    submitted_at: Named[datetime] = Column(UtcDateTime)
+    started_at: Named[datetime | None] = Column(UtcDateTime)
+    ended_at: Named[datetime | None] = Column(UtcDateTime)
+    state: Named[str | None] = Column(Text)
+    node: Named[str | None] = Column(Text)
+    cpu_seconds: Named[float | None]
+    peak_memory_mb: Named[int | None] = Column(BigInteger)
+    text: Named[str | None] = Column(ProgramText)
+
+
 people = Table("people", metadata, PeopleColumns, sqlite_autoincrement=True)
 projects = Table(
     "projects", metadata, ProjectColumns, UniqueConstraint("owner_id", "name"), sqlite_autoincrement=True
@@ -232,3 +256,4 @@ units = Table(
     UnitColumns,
     ForeignKeyConstraint(["run_id", "position"], ["steps.run_id", "steps.position"]),
 )
+jobs = Table("jobs", metadata, JobColumns, UniqueConstraint("run_id", "name"), sqlite_autoincrement=True)

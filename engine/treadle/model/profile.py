@@ -60,6 +60,10 @@ class ClusterProfile(Value):
     force: Overlay = Field(
         NOTHING_SAID, description="laid over what task and step say; an empty text takes away"
     )
+    driver: Overlay = Field(
+        Overlay(cpus=1, memory=2000, time="1-00:00:00"),
+        description="resources of the job that drives a run, with `--driver job`",
+    )
     target_cpus_per_job: Count | None = Field(
         None, description="units share a job up to so many CPUs; unset: one unit a job"
     )

@@ -1,0 +1,100 @@
+"""Whether this machine has what Treadle needs to run anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from treadle.collect.interpreter import examine
+from treadle.collect.uv import run_uv
+from treadle.ledger import Ledger, runs, sqlite_url
+from treadle.model.findings import Finding, Verdict, failure
+from treadle.settings import PREFIX, Settings
+
+HOME = "home folder"
+FILE_SYSTEM = "file system"
+LEDGER = "ledger"
+INTERPRETER = "interpreter"
+UV = "uv"
+
+_NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.")
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+def examine_installation(settings: Settings) -> Iterator[Finding]:
+    """Make all checks of this machine; none stops the others."""
+    checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
+        (HOME, _home),
+        (FILE_SYSTEM, _file_system),
+        (LEDGER, _ledger),
+        (INTERPRETER, _interpreter),
+        (UV, _uv),
+    )
+    for check, look in checks:
+        try:
+            yield look(settings)
+        except Exception as error:  # noqa: BLE001 - a broken check never stops the others
+            yield failure(check, error)
+
+
+def file_system_of(folder: Path, mounts: str) -> str:
+    """Return the kind of file system that a folder is on, by what /proc/self/mountinfo holds.
+
+    The kind is empty where that does not tell.
+    """
+    found, kind = Path(), ""
+    for line in mounts.splitlines():
+        fields = line.split()
+        point = Path(fields[4].encode().decode("unicode_escape"))
+        if folder.is_relative_to(point) and len(point.parts) >= len(found.parts):
+            found, kind = point, fields[fields.index("-") + 1]
+    return kind
+
+
+def is_network(kind: str) -> bool:
+    """Whether a kind of file system is one that several machines share."""
+    return kind.startswith(_NETWORK)
+
+
+def _home(settings: Settings) -> Finding:
+    home = settings.create_home()
+    mode = stat.S_IMODE(home.stat().st_mode)
+    with tempfile.TemporaryFile(dir=home) as file:
+        file.write(b"treadle")
+        os.fsync(file.fileno())
+    if mode & 0o077:
+        what = f"Others may look into {home}, which holds secrets and logs: its mode is {mode:04o}."
+        return Finding(HOME, Verdict.FAILED, what, f"Close it to others: chmod 700 {home}")
+    return Finding(HOME, Verdict.OK, f"{home} is writable, and closed to others")
+
+
+def _file_system(settings: Settings) -> Finding:
+    kind = file_system_of(settings.home.resolve(), _MOUNTS.read_text())
+    if settings.ledger_url is None and is_network(kind):
+        return Finding(
+            FILE_SYSTEM,
+            Verdict.WARNING,
+            f"{settings.home} is on {kind}, where SQLite's locks hold on one machine at a time",
+            f"Use treadle on one machine only, or set {PREFIX}LEDGER_URL to a database in PostgreSQL.",
+        )
+    return Finding(FILE_SYSTEM, Verdict.OK, f"{settings.home} is on {kind or 'one of unknown kind'}")
+
+
+def _ledger(settings: Settings) -> Finding:
+    with Ledger(settings.ledger_url or sqlite_url(settings.home / "ledger.sqlite")) as ledger:
+        with ledger.writing() as tx:
+            latest = runs.list_runs(tx, 1)
+        known = f"the latest run is {latest[0].id}" if latest else "it has no run yet"
+        return Finding(LEDGER, Verdict.OK, f"{ledger.place} can be read and written; {known}")
+
+
+def _interpreter(settings: Settings) -> Finding:
+    found = examine(settings.python)
+    return Finding(INTERPRETER, Verdict.OK, f"{found.path}: Python {found.version}")
+
+
+def _uv(settings: Settings) -> Finding:
+    return Finding(UV, Verdict.OK, run_uv(["--version"], folder=settings.home).strip())
