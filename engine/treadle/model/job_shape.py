@@ -105,20 +105,20 @@ def units_at_once(resources: Resources, profile: ClusterProfile) -> tuple[int, s
         return min(
             (resources.parallel_tasks_per_job, "parallel_tasks_per_job"), (all_of_them, "tasks_per_job")
         )
-    if profile.target_cpus_per_job is None and profile.target_memory_per_job is None:
+    wanted = _fits(resources, profile, "target_cpus_per_job", "target_memory_per_job")
+    if not wanted:
         return 1, "default"
-    counts = [
-        (getattr(profile, name) // each, name)
-        for name, each in (
-            ("target_cpus_per_job", resources.cpus),
-            ("target_memory_per_job", resources.memory_mb),
-            ("max_cpus_per_job", resources.cpus),
-            ("max_memory_per_job", resources.memory_mb),
-            ("max_cores", resources.cpus),
-        )
-        if getattr(profile, name) is not None and each is not None
+    allowed = _fits(resources, profile, "max_cpus_per_job", "max_memory_per_job", "max_cores")
+    return max((1, "default"), min(wanted + allowed, key=lambda count: count[0]))
+
+
+def _fits(resources: Resources, profile: ClusterProfile, *names: str) -> list[tuple[int, str]]:
+    """Return how many units keep within each of these values of a profile, of those that are known."""
+    pairs = [
+        (getattr(profile, name), resources.memory_mb if "memory" in name else resources.cpus, name)
+        for name in names
     ]
-    return max((1, "default"), min(counts, default=(1, "default")))
+    return [(whole // each, name) for whole, each, name in pairs if whole is not None and each is not None]
 
 
 def time_of_job(resources: Resources, profile: ClusterProfile) -> tuple[int, str]:

@@ -173,6 +173,8 @@ def test_units_share_a_job_within_its_limits_where_a_target_would_break_them() -
     profile = ClusterProfile(target_cpus_per_job=8, max_memory_per_job=32_000, max_cores=20)
     assert units_at_once(Resources(memory_mb=10_000), profile) == (3, "max_memory_per_job")
     assert units_at_once(Resources(memory_mb=40_000), profile) == (1, "default")
+    by_memory = ClusterProfile(target_memory_per_job=8000, max_cpus_per_job=16)
+    assert units_at_once(Resources(), by_memory) == (1, "default")
 
 
 @given(strategies.resources(), strategies.cluster_profiles())
