@@ -162,3 +162,8 @@ def _quoted(name: str) -> str:
     import shlex
 
     return shlex.quote(name)
+
+
+def _place(failure: StepFailure, unit: UnitEntry) -> str:
+    job = failure.job_of(unit)
+    return "" if job is None else f", in job {job.job_id} on {job.node or unit.host}"
