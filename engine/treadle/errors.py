@@ -34,6 +34,7 @@
     │  └─ LeaseLost                 another process has taken the run over
     ├─ StorageFull                  no space left, or a folder that may not be written
     ├─ ServerError                  Prefect's server did not start or does not answer
+    ├─ RunStranded                  a run is not at its end, and nobody drives it
     ├─ RunFailed                    a run ended with a failed step: raised to the caller of the run
     └─ Cancelled                    asked for, not a failure
 """
@@ -224,6 +225,10 @@ class StorageFull(TreadleError):
 
 class ServerError(TreadleError):
     """Prefect's server did not start or does not answer."""
+
+
+class RunStranded(TreadleError):
+    """A run is not at its end, and nobody drives it."""
 
 
 class RunFailed(TreadleError):

@@ -16,6 +16,7 @@ from treadle.cli import (
     datasets,
     demo,
     doctor,
+    follow,
     history,
     packages,
     resume,
@@ -70,6 +71,7 @@ app.command()(demo.demo)
 app.command()(collect.collect)
 app.command()(run.run)
 app.command()(resume.resume)
+app.command()(follow.follow)
 app.command()(cancel.cancel)
 app.command()(history.runs)
 app.command()(history.show)

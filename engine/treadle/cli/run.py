@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from treadle.cli import placing
+from treadle.cli.driver_option import Driver, Place
 from treadle.cli.options import AsJson, FirstStep, LastStep, attribute_filters, type_filters
 
 
@@ -38,9 +39,11 @@ def run(
     account: placing.Account = None,
     constraint: placing.Constraint = None,
     directive: placing.Directives = None,
+    driver: Driver = Place.HERE,
     as_json: AsJson = False,
 ) -> None:
     """Run a workflow on a dataset."""
+    from treadle.cli.driver_job import check_driver, drive_in_job
     from treadle.cli.output import print_json
     from treadle.cli.planned import plan_document, print_plan
     from treadle.cli.running import Request, report_outcome, run_here, server_meanwhile
@@ -74,7 +77,11 @@ def run(
             else:
                 print_plan(planned, session.settings)
             return
-        with server_meanwhile(session.settings) as ready_server:
-            record = run_here(request, session, ready_server)
+        if driver is Place.JOB:
+            check_driver(session, cluster)
+            record = drive_in_job(session, request.submit(session))
+        else:
+            with server_meanwhile(session.settings) as ready_server:
+                record = run_here(request, session, ready_server)
         status = report_outcome(session, record, as_json=as_json)
     raise typer.Exit(status)

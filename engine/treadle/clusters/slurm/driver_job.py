@@ -28,8 +28,7 @@ def driver_shape(profile: ClusterProfile) -> JobShape:
         WorkflowInvalid: No job of the cluster may be so.
     """
     one_unit_a_job = profile.model_copy(update={"target_cpus_per_job": None, "target_memory_per_job": None})
-    shape = resolve(place(Resources(), {}, profile, profile.driver).resources, one_unit_a_job)
-    return shape.model_copy(update={"directives": (*shape.directives, "--requeue", "--open-mode=append")})
+    return resolve(place(Resources(), {}, profile, profile.driver).resources, one_unit_a_job)
 
 
 def submit_driver(
@@ -59,7 +58,11 @@ def submit_driver(
     shape = driver_shape(profile)
     exports = tuple(sorted({**dict(shape.exports), **variables}.items()))
     script = render(
-        shape.model_copy(update={"exports": exports}), name=name, command=command, log_file=str(output)
+        shape.model_copy(update={"exports": exports}),
+        name=name,
+        command=command,
+        log_file=str(output),
+        requeue=True,
     )
     job_id = _ask(profile, lambda slurm: slurm.submit(script, name=name))
     return JobStarted(

@@ -26,7 +26,9 @@ _LOOKED_UP = (
 )
 
 
-def render(shape: JobShape, *, name: str, command: Sequence[str], log_file: str) -> str:
+def render(
+    shape: JobShape, *, name: str, command: Sequence[str], log_file: str, requeue: bool = False
+) -> str:
     """Return the script of a job, for `sbatch` to read from standard input.
 
     Whatever is given here is one word to the shell; shell text are the lines of `shape.prologue` alone.
@@ -36,6 +38,7 @@ def render(shape: JobShape, *, name: str, command: Sequence[str], log_file: str)
         name: Name of the job.
         command: Words of the worker's command; it takes the shell's place.
         log_file: Where both streams go; `%j` stands for the job's id.
+        requeue: Whether SLURM starts it again when its node has failed.
 
     Raises:
         ValueError: The name is not one word, or a word or the path has a control character.
@@ -52,7 +55,7 @@ def render(shape: JobShape, *, name: str, command: Sequence[str], log_file: str)
         job_mem=None if shape.memory_mb is None else f"{_mebibytes(shape.memory_mb)}M",
         job_directives_skip=["#SBATCH --mem="] if shape.memory_mb is None or shape.memory_per_cpu else [],
         walltime=limit_text(shape.time_seconds),
-        job_extra_directives=list(_directives(shape, log_file)),
+        job_extra_directives=[*_directives(shape, log_file), *_after_failure(requeue=requeue)],
         job_script_prologue=[*exports, *shape.prologue],
         shebang=shape.shebang,
     )
@@ -89,8 +92,11 @@ def _directives(shape: JobShape, log_file: str) -> Iterator[str]:
             yield f"--{option}={value}"
     yield f"--nodes={shape.nodes or 1}"
     yield from shape.directives
-    yield "--no-requeue"
     yield f"--output={shlex.quote(log_file)}"
+
+
+def _after_failure(*, requeue: bool) -> list[str]:
+    return ["--requeue", "--open-mode=append"] if requeue else ["--no-requeue"]
 
 
 def _mebibytes(megabytes: float) -> int:
