@@ -54,14 +54,10 @@ class LoopbackSsh:
             raise ClusterError("sshd is not installed.", remedy="Debian's package is openssh-server.")
         self._make_keys()
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(
-                mode=0o755, exist_ok=True
-            )  # where it puts itself before somebody is let in
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # it insists on that folder
         log = self._folder / "log"
-        self._server = subprocess.Popen(
-            [program, "-D", "-f", str(self._configure()), "-E", str(log)],
-            stdin=subprocess.DEVNULL,
-        )
+        words = [program, "-D", "-f", str(self._configure()), "-E", str(log)]
+        self._server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         server = self._server
         wait_until(lambda: server.poll() is not None or _listens(self.port))
         if server.poll() is not None:
