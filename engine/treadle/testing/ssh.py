@@ -43,49 +43,21 @@ class LoopbackSsh:
         self._folder = folder
         self._server: subprocess.Popen[bytes] | None = None
 
-    @staticmethod
-    def install() -> None:
-        """Install Debian's package where it is not here.
-
-        Not where systemd runs, for there the package opens port 22 to everybody.
-
-        Raises:
-            ClusterError: It is not here, and cannot be installed.
-        """
-        if shutil.which("sshd", path=_PATH):
-            return
-        apt = shutil.which("apt-get")
-        if os.geteuid() != 0 or apt is None or Path("/run/systemd/system").exists():
-            raise ClusterError("sshd is not installed.", remedy="Debian's package is openssh-server.")
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", "openssh-server"]):
-            done = subprocess.run(
-                [apt, *words],
-                check=False,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode != 0:
-                raise ClusterError("openssh-server could not be installed.", detail=done.stderr)
-
     def start(self) -> None:
         """Start it, with the keys it had before if there are any; returns when it listens.
 
         Raises:
-            ClusterError: It did not come up.
+            ClusterError: It is not installed, or did not come up.
         """
+        program = shutil.which("sshd", path=_PATH)
+        if program is None:
+            raise ClusterError("sshd is not installed.", remedy="Debian's package is openssh-server.")
         self._make_keys()
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(
-                mode=0o755, exist_ok=True
-            )  # where it puts itself before somebody is let in
-        program = shutil.which("sshd", path=_PATH) or "sshd"
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # it insists on that folder
         log = self._folder / "log"
-        self._server = subprocess.Popen(
-            [program, "-D", "-f", str(self._configure()), "-E", str(log)],
-            stdin=subprocess.DEVNULL,
-        )
+        words = [program, "-D", "-f", str(self._configure()), "-E", str(log)]
+        self._server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         server = self._server
         wait_until(lambda: server.poll() is not None or _listens(self.port))
         if server.poll() is not None:

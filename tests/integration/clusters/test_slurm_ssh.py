@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -13,7 +13,7 @@ import pytest
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.ssh import SshTransport
 from treadle.clusters.slurm.transport import Completed
-from treadle.errors import ClusterError, HostUnreachable
+from treadle.errors import HostUnreachable
 from treadle.testing.cluster import wait_until
 from treadle.testing.fake_slurm import FakeSlurm
 from treadle.testing.ssh import LoopbackSsh
@@ -21,26 +21,14 @@ from treadle.testing.ssh import LoopbackSsh
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSsh]:
-    try:
-        LoopbackSsh.install()
-    except ClusterError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"No SSH server: {error} {error.detail}")
-    with LoopbackSsh(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
-
-
-def transport(server: LoopbackSsh, **changes: object) -> SshTransport:
+def transport(ssh_server: LoopbackSsh, **changes: object) -> SshTransport:
     words = {
-        "user": server.user,
-        "port": server.port,
-        "key_file": server.key_file,
-        "known_hosts": server.known_hosts,
+        "user": ssh_server.user,
+        "port": ssh_server.port,
+        "key_file": ssh_server.key_file,
+        "known_hosts": ssh_server.known_hosts,
     }
-    return SshTransport(server.host, **(words | changes))  # type: ignore[arg-type] - keywords of any kind
+    return SshTransport(ssh_server.host, **(words | changes))
 
 
 def during(connection: SshTransport, act: Callable[[SshTransport], Awaitable[None]]) -> None:
@@ -53,15 +41,15 @@ def during(connection: SshTransport, act: Callable[[SshTransport], Awaitable[Non
     asyncio.run(run())
 
 
-def connections_to(server: LoopbackSsh) -> int:
+def connections_to(ssh_server: LoopbackSsh) -> int:
     """Count the connections from this machine to that server."""
     found = [
         found.raddr for found in psutil.net_connections("tcp4") if found.status == psutil.CONN_ESTABLISHED
     ]
-    return sum(address.port == server.port for address in found)
+    return sum(address.port == ssh_server.port for address in found)
 
 
-def test_words_streams_and_status_arrive_unchanged(server: LoopbackSsh) -> None:
+def test_words_streams_and_status_arrive_unchanged(ssh_server: LoopbackSsh) -> None:
     async def act(remote: SshTransport) -> None:
         words = ["$HOME", "a b", "it's", "`id`", "*", "; false", "ä\n", ""]
         done = await remote.run(["printf", "%s|", *words])
@@ -71,42 +59,42 @@ def test_words_streams_and_status_arrive_unchanged(server: LoopbackSsh) -> None:
         assert (await remote.run(["cat"])).stdout == ""
         assert (await remote.run(["no-such-command"])).status == 127
 
-    during(transport(server), act)
+    during(transport(ssh_server), act)
 
 
-def test_a_command_that_fails_is_no_failed_connection(server: LoopbackSsh) -> None:
+def test_a_command_that_fails_is_no_failed_connection(ssh_server: LoopbackSsh) -> None:
     async def act(remote: SshTransport) -> None:
         assert (await remote.run(["sh", "-c", "exit 255"])).status == 254
         assert (await remote.run(["true"])).status == 0
 
-    during(transport(server), act)
+    during(transport(ssh_server), act)
 
 
-def test_commands_share_one_connection_which_close_ends(server: LoopbackSsh) -> None:
+def test_commands_share_one_connection_which_close_ends(ssh_server: LoopbackSsh) -> None:
     async def act(remote: SshTransport) -> None:
         ports = [["sh", "-c", "echo $SSH_CONNECTION"]] * 8
         done = await asyncio.gather(*(remote.run(words) for words in ports))
         assert len({each.stdout for each in done}) == 1
-        assert connections_to(server) == 1
+        assert connections_to(ssh_server) == 1
         await remote.close()
-        await asyncio.to_thread(wait_until, lambda: connections_to(server) == 0)
+        await asyncio.to_thread(wait_until, lambda: connections_to(ssh_server) == 0)
 
-    during(transport(server), act)
+    during(transport(ssh_server), act)
 
 
-def test_variables_are_those_of_the_transport_and_of_the_command(server: LoopbackSsh) -> None:
+def test_variables_are_those_of_the_transport_and_of_the_command(ssh_server: LoopbackSsh) -> None:
     async def act(remote: SshTransport) -> None:
         done = await remote.run(["sh", "-c", 'echo "$ONE $TWO"'], variables={"TWO": "b; c"})
         assert done.stdout == "a $HOME b; c\n"
 
-    during(transport(server, variables={"ONE": "a $HOME"}), act)
+    during(transport(ssh_server, variables={"ONE": "a $HOME"}), act)
 
 
-def test_a_host_with_another_key_is_not_spoken_with(server: LoopbackSsh, tmp_path: Path) -> None:
+def test_a_host_with_another_key_is_not_spoken_with(ssh_server: LoopbackSsh, tmp_path: Path) -> None:
     unknown, other = tmp_path / "unknown", tmp_path / "other"
     unknown.touch()
-    public = server.key_file.with_suffix(".pub").read_text()
-    other.write_text(f"[{server.host}]:{server.port} {public}")
+    public = ssh_server.key_file.with_suffix(".pub").read_text()
+    other.write_text(f"[{ssh_server.host}]:{ssh_server.port} {public}")
 
     async def act(remote: SshTransport) -> None:
         with pytest.raises(HostUnreachable) as raised:
@@ -115,37 +103,39 @@ def test_a_host_with_another_key_is_not_spoken_with(server: LoopbackSsh, tmp_pat
         assert "known hosts" in raised.value.remedy
 
     for file in (unknown, other):
-        during(transport(server, known_hosts=file), act)
+        during(transport(ssh_server, known_hosts=file), act)
 
 
-def test_a_key_that_is_not_let_in_is_told_without_a_question(server: LoopbackSsh) -> None:
+def test_a_key_that_is_not_let_in_is_told_without_a_question(ssh_server: LoopbackSsh) -> None:
     async def act(remote: SshTransport) -> None:
         with pytest.raises(HostUnreachable) as raised:
             await remote.run(["true"])
         assert "Permission denied" in raised.value.detail
 
-    during(transport(server, key_file=server.known_hosts.with_name("host_key")), act)
+    during(transport(ssh_server, key_file=ssh_server.known_hosts.with_name("host_key")), act)
 
 
-def test_a_server_that_went_away_is_unreachable_until_it_is_back(server: LoopbackSsh, tmp_path: Path) -> None:
+def test_a_server_that_went_away_is_unreachable_until_it_is_back(
+    ssh_server: LoopbackSsh, tmp_path: Path
+) -> None:
     begun = tmp_path / "begun"
     program = f"touch {begun}; while sleep 0.1; do echo; done"
 
     async def act(remote: SshTransport) -> None:
         running = asyncio.create_task(remote.run(["sh", "-c", program]))
         await asyncio.to_thread(wait_until, begun.exists)
-        server.stop()
+        ssh_server.stop()
         with pytest.raises(HostUnreachable):
             await running
         with pytest.raises(HostUnreachable):
             await remote.run(["true"])
-        server.start()
+        ssh_server.start()
         assert (await remote.run(["true"])).status == 0
 
-    during(transport(server), act)
+    during(transport(ssh_server), act)
 
 
-def test_slurm_is_spoken_with_as_on_this_machine(server: LoopbackSsh, tmp_path: Path) -> None:
+def test_slurm_is_spoken_with_as_on_this_machine(ssh_server: LoopbackSsh, tmp_path: Path) -> None:
     fake = FakeSlurm()
     script = "#!/bin/sh\necho 'ä $HOME'\n"
 
@@ -157,5 +147,5 @@ def test_slurm_is_spoken_with_as_on_this_machine(server: LoopbackSsh, tmp_path: 
         assert (await slurm.ended([job]))[job].cause == "cancelled"
 
     with fake.programs(tmp_path) as folder:
-        during(transport(server, variables={"PATH": f"{folder}:{os.environ['PATH']}"}), act)
+        during(transport(ssh_server, variables={"PATH": f"{folder}:{os.environ['PATH']}"}), act)
     assert fake.jobs["1"].script == script

@@ -7,6 +7,7 @@ ends. Times are asked for as seconds since 1970, so that nobody's time zone matt
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -96,18 +97,17 @@ def read_accounting(text: str) -> Records:
         Garbled: It is no such answer.
     """
     names = ACCOUNTING_FORMAT.split(",")
-    lines = [dict(zip(names, row, strict=True)) for row in _rows(text, _ACCOUNTING_HEADER, len(names))]
-    ends, unfinished = {}, set()
-    for job in lines:
-        job_id = job["JobIDRaw"]
-        if "." in job_id:
-            continue
-        if _state(job["State"]) in FINAL_STATES and job["Partition"]:
-            steps = [step for step in lines if step["JobIDRaw"].startswith(f"{job_id}.")]
-            ends[job_id] = _accounted(job, steps)
+    jobs: dict[str, dict[str, str]] = {}
+    steps = defaultdict(list)
+    for row in _rows(text, _ACCOUNTING_HEADER, len(names)):
+        line = dict(zip(names, row, strict=True))
+        job_id, _, step = line["JobIDRaw"].partition(".")
+        if step:
+            steps[job_id].append(line)
         else:
-            unfinished.add(job_id)
-    return Records(ends, frozenset(unfinished))
+            jobs[job_id] = line
+    ends = {job_id: _accounted(job, steps[job_id]) for job_id, job in jobs.items() if _is_whole(job)}
+    return Records(ends, frozenset(jobs.keys() - ends.keys()))
 
 
 def read_shown(text: str) -> Records:
@@ -139,6 +139,11 @@ def _rows(text: str, header: str, width: int) -> list[list[str]]:
 def _queue_entry(row: Sequence[str]) -> QueueEntry:
     job_id, state, reason, node, start, end, name = row
     return QueueEntry(job_id, name, state, _present(reason), _present(node), _moment(start), _moment(end))
+
+
+def _is_whole(job: dict[str, str]) -> bool:
+    """Whether a job has ended and all of that is written; for some seconds only a part of it is."""
+    return _state(job["State"]) in FINAL_STATES and bool(job["Partition"] and _present(job["End"]))
 
 
 def _accounted(job: dict[str, str], steps: Sequence[dict[str, str]]) -> JobEnd:

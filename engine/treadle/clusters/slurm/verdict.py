@@ -132,7 +132,7 @@ def _out_of_memory(end: JobEnd) -> str:
     if used is None:
         return f"was killed for memory: {requested}; how much it used is not known"
     if had is not None and used < had:
-        return f"was killed for memory: {requested}; SLURM saw {used} MB in use before the last rise"
+        return f"was killed for memory: {requested}; SLURM looks only now and then, and saw {used} MB in use"
     return f"was killed for memory: {requested} and used {used} MB"
 
 

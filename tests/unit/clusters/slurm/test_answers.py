@@ -136,6 +136,13 @@ def test_an_end_of_which_accounting_has_only_a_part_is_not_there_yet(sample: Sam
     assert read_accounting(as_asked(sample("sacct_at_once.out"))).unfinished == set()
 
 
+def test_a_final_state_without_an_end_is_not_all_that_will_be_written() -> None:
+    """As accounting has it for a moment when it learns of start and end at once."""
+    header = ACCOUNTING_FORMAT.replace(",", "|")
+    job = "2|FAILED|0:0|n1|512000K||0|5|1795287233|1795287233|Unknown|00:00:00|1|short|x"
+    assert read_accounting(f"{header}\n{job}\n").unfinished == {"2"}
+
+
 def test_a_requeued_job_has_not_ended(sample: Sample) -> None:
     assert read_accounting(as_asked(sample("sacct_requeued.out"))).unfinished == {"26"}
 

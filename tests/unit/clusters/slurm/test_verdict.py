@@ -23,7 +23,7 @@ END = JobEnd(
 
 
 def explained(**changes: object) -> str:
-    return replace(END, **changes).explanation  # type: ignore[arg-type] - keywords of any field
+    return replace(END, **changes).explanation
 
 
 def test_out_of_memory_tells_what_it_had_and_used() -> None:
@@ -34,7 +34,7 @@ def test_out_of_memory_tells_what_it_had_and_used() -> None:
 def test_out_of_memory_without_figures_says_so() -> None:
     assert explained(peak_memory_mb=None).endswith(": it had 1000 MB; how much it used is not known.")
     assert explained(peak_memory_mb=39).endswith(
-        ": it had 1000 MB; SLURM saw 39 MB in use before the last rise."
+        ": it had 1000 MB; SLURM looks only now and then, and saw 39 MB in use."
     )
     assert explained(requested_memory_mb=None).endswith(
         ": SLURM does not tell how much it had and used 1012 MB."
