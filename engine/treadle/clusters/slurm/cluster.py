@@ -72,8 +72,8 @@ class SlurmCluster:
             folder = self._make_folder(token)
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             reaper = Reaper(self._profile, token)
-            stack.callback(reaper.dismiss)
             opened: Future[Session] = Future()
+            stack.callback(lambda: reaper.dismiss(all_over=_all_over(opened)))
             closing: Future[None] = Future()
             thread = threading.Thread(
                 target=self._serve, args=(token, folder, opened, closing), name="treadle-cluster", daemon=True
@@ -114,3 +114,7 @@ class SlurmCluster:
                 if opened.done():
                     raise
                 opened.set_exception(error)
+
+
+def _all_over(opened: Future[Session]) -> bool:
+    return opened.exception() is not None or opened.result().all_over

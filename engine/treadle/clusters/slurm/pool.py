@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from distributed import Client
@@ -19,9 +20,15 @@ from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.job import Job, as_over, loss_of
 from treadle.clusters.slurm.scaling import Situation, Worker, decide
 from treadle.clusters.slurm.script import render
-from treadle.clusters.slurm.verdict import JobEnd
+from treadle.clusters.slurm.verdict import JobCause, JobEnd
 from treadle.clusters.slurm.watcher import Watcher
-from treadle.errors import ClusterError, SubmissionRefused, WorkerLost, WorkersUnavailable
+from treadle.errors import (
+    ClusterError,
+    ControllerAway,
+    SubmissionRefused,
+    WorkerLost,
+    WorkersUnavailable,
+)
 from treadle.model.job_shape import JobShape, jobs_at_most
 from treadle.model.profile import ClusterProfile
 
@@ -31,6 +38,9 @@ LONGEST_PAUSE_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 FAREWELL_SECONDS = 30.0
 LONGEST_LEAD_SECONDS = 60.0
+
+# Ends of a job that say nothing about whether the next one's worker comes up.
+CHANCE = frozenset({JobCause.NODE_FAIL, JobCause.PREEMPTED})
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +89,13 @@ class SlurmPool:
         self._most_jobs = jobs_at_most(shape, site.profile, None)
         self._site = site
         self._jobs: dict[str, Job] = {}
+        self._ended: dict[str, Job] = {}
         self._numbers = iter(range(1, sys.maxsize))
         self._surplus_since: float | None = None
         self._stillborn = 0
         self._pause_seconds = 0.0
         self._paused_until = 0.0
+        self._is_stopped = False
         self._wake = asyncio.Event()
         self._watches: set[asyncio.Task[None]] = set()
         self.dispatcher = Dispatcher(
@@ -95,16 +107,23 @@ class SlurmPool:
         return worker.startswith(f"{self._prefix}-")
 
     async def keep(self) -> None:
-        """Have as many jobs as there is work for, for ever."""
-        while True:
+        """Have as many jobs as there is work for, until `stop`."""
+        while not self._is_stopped:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TURN_SECONDS)
             self._wake.clear()
             try:
                 await self._adjust()
+            except ControllerAway:
+                self._pause()  # the watcher tells of it
             except ClusterError as error:
                 self.dispatcher.fail(error)
                 return
+
+    def stop(self) -> None:
+        """Submit no more; `keep` returns when a submission that is under way has ended."""
+        self._is_stopped = True
+        self._wake.set()
 
     async def _adjust(self) -> None:
         self._note_arrivals()
@@ -114,12 +133,14 @@ class SlurmPool:
         elif self._surplus_since is None:
             self._surplus_since = time.monotonic()
         decision = decide(situation)
-        await self._cancel([self._jobs[name] for name in decision.cancel])
         await self._dismiss(decision.retire)
-        for _ in range(decision.submit):
-            if time.monotonic() < self._paused_until:
+        if time.monotonic() < self._paused_until:
+            return
+        await self._cancel([self._jobs[name] for name in decision.cancel])
+        unsettled = [job for job in self._jobs.values() if not job.id]
+        for job in chain(unsettled, (self._new_job() for _ in range(decision.submit))):
+            if not await self._submit(job) or self._is_stopped:
                 return
-            await self._submit()
             await asyncio.sleep(self._site.profile.submit_interval_seconds)
 
     def _note_arrivals(self) -> None:
@@ -163,32 +184,40 @@ class SlurmPool:
         entry = self._site.watcher.state(job.id) if job.id else None
         return entry is not None and entry.state == "RUNNING"
 
-    async def _submit(self) -> None:
-        """Submit one job; where SLURM takes none for now, wait longer each time before the next try.
+    def _new_job(self) -> Job:
+        name = f"{self._prefix}-{next(self._numbers)}"
+        job = self._jobs[name] = Job(name, self._site.folder / f"{name}.out")
+        return job
+
+    async def _submit(self, job: Job) -> bool:
+        """Submit one job; return whether SLURM took it, rather than that it takes none for now.
 
         Raises:
             SubmissionRefused: It will never take one.
+            ControllerAway: Nobody knows; the same job is submitted again, which makes no second one.
         """
-        name = f"{self._prefix}-{next(self._numbers)}"
-        job = Job(name, self._site.folder / f"{name}.out")
-        self._jobs[name] = job
         try:
-            job.id = await self._site.slurm.submit(self._script(job), name=name)
+            job.id = await self._site.slurm.submit(self._script(job), name=job.name)
         except SubmissionRefused as refusal:
-            del self._jobs[name]
+            del self._jobs[job.name]
             if not refusal.transient:
                 raise
             if not self._pause_seconds:
                 logger.warning("submission_postponed pool=%s reason=%r", self._prefix, str(refusal))
-            self._pause_seconds = min(2 * self._pause_seconds or 1.0, LONGEST_PAUSE_SECONDS)
-            self._paused_until = time.monotonic() + self._pause_seconds
-            return
+            self._pause()
+            return False
         self._pause_seconds = 0.0
         await self._note_started(job)
         self._site.watcher.watch(job.id)
         watch = asyncio.create_task(self._watch(job))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
+        return True
+
+    def _pause(self) -> None:
+        """Wait longer each time before the next try."""
+        self._pause_seconds = min(2 * self._pause_seconds or TURN_SECONDS, LONGEST_PAUSE_SECONDS)
+        self._paused_until = time.monotonic() + self._pause_seconds
 
     async def _note_started(self, job: Job) -> None:
         started = JobStarted(
@@ -218,56 +247,73 @@ class SlurmPool:
         """Take note of a job's end; give the pool up when several in a row brought no worker."""
         end = await self._site.watcher.ended(job.id)
         await asyncio.to_thread(self._site.book().over, as_over(end))
-        del self._jobs[job.name]
+        self._ended[job.name] = self._jobs.pop(job.name)
         job.ended.set_result(end)
         for line in job.last_words().splitlines():
             logger.info("worker_said worker=%s line=%r", job.name, line)
-        if not job.registered and not job.unwanted:
+        if not job.registered and not job.unwanted and end.cause not in CHANCE:
             self._stillborn += 1
             if self._stillborn == STILLBORN_AT_MOST:
                 self.dispatcher.fail(_none_came_up(job, end))
+        await self._dismiss(
+            [job.name]
+        )  # one that SLURM could not reach, or that is only now noticed to be gone
+        self._paused_until = 0.0  # there may be room now
         self._wake.set()
 
     async def _bury(self, name: str) -> WorkerLost:
         """Return how a worker's job ended; one that outlives its worker is cancelled."""
-        job = self._jobs[name]
-        self._site.watcher.hurry()
-        done, _ = await asyncio.wait({job.ended}, timeout=FAREWELL_SECONDS)
-        if not done:
-            await self._cancel([job])
-        return loss_of(await asyncio.shield(job.ended), self.shape.slots)
+        job = self._jobs.get(name) or self._ended[name]
+        while not job.ended.done():
+            self._site.watcher.hurry()
+            await asyncio.wait({job.ended}, timeout=FAREWELL_SECONDS)
+            if not job.ended.done():
+                with suppress(ControllerAway):
+                    await self._cancel([job])
+        return loss_of(job.ended.result(), self.shape.slots)
 
     async def _dismiss(self, names: Collection[str]) -> None:
         """Let workers end by themselves, and their jobs with them."""
         for member in self.dispatcher.members:
             if member.name in names:
-                self._jobs[member.name].unwanted = True
+                if member.name in self._jobs:
+                    self._jobs[member.name].unwanted = True
                 self.dispatcher.retire(member.name)
                 await self._site.dismiss(member.address)
 
     async def _cancel(self, jobs: list[Job]) -> None:
+        """Have SLURM end jobs.
+
+        Raises:
+            ControllerAway: It may have ended none of them.
+        """
         wanted = [job for job in jobs if job.id]
-        for job in wanted:
-            job.unwanted = True
         if wanted:
             await self._site.slurm.cancel([job.id for job in wanted])
+            for job in wanted:
+                job.unwanted = True
             self._site.watcher.hurry()
 
-    async def close(self, error: ClusterError) -> None:
-        """End all jobs; none is left when this returns, unless SLURM does not answer."""
+    async def close(self, error: ClusterError) -> bool:
+        """End all jobs; return whether none is left, which nobody knows where SLURM does not answer."""
         self.dispatcher.close(error)
-        jobs = [job for job in self._jobs.values() if job.id]
         registered = {member.name for member in self.dispatcher.members} & self._jobs.keys()
-        await self._cancel([job for job in jobs if job.name not in registered])
+        jobs = [job for job in self._jobs.values() if job.id]
+        with suppress(ControllerAway):
+            await self._cancel([job for job in jobs if job.name not in registered])
         await self._dismiss(registered)
-        ends = {job.ended for job in jobs}
-        if ends:
-            self._site.watcher.hurry()
-            _, late = await asyncio.wait(ends, timeout=GRACE_SECONDS)
-            await self._cancel([job for job in jobs if job.ended in late])
-        if ends:
-            await asyncio.wait(ends, timeout=FAREWELL_SECONDS)
+        if jobs:
+            await self._await_ends(jobs)
         self.dispatcher.abandon(WorkerLost("The cluster was closed while the batch ran."))
+        return not self._jobs
+
+    async def _await_ends(self, jobs: list[Job]) -> None:
+        ends = {job.ended for job in jobs}
+        self._site.watcher.hurry()
+        _, late = await asyncio.wait(ends, timeout=GRACE_SECONDS)
+        with suppress(ControllerAway):
+            await self._cancel([job for job in jobs if job.ended in late])
+        await asyncio.wait(ends, timeout=FAREWELL_SECONDS)
 
 
 def _none_came_up(job: Job, end: JobEnd) -> WorkersUnavailable:

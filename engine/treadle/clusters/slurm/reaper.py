@@ -47,14 +47,16 @@ class Reaper:
         )
         self._stdin = cast("IO[bytes]", self._process.stdin)
 
-    def dismiss(self) -> None:
-        """Let it end without doing anything."""
+    def dismiss(self, *, all_over: bool) -> None:
+        """Let it end without doing anything, or leave to it what jobs there may still be."""
         try:
-            self._stdin.write(ALL_DONE)
+            if all_over:
+                self._stdin.write(ALL_DONE)
             self._stdin.close()
         except BrokenPipeError:
             logger.warning("reaper_gone status=%s", self._process.poll())
-        self._process.wait()
+        if all_over:
+            self._process.wait()
 
 
 async def _reap(profile: ClusterProfile, token: str) -> None:

@@ -29,6 +29,9 @@ from treadle.errors import ClusterError
 from treadle.model.job_shape import JobShape
 from treadle.model.profile import ClusterProfile
 
+SUBMISSION_SECONDS = 2.0
+"""How long a submission that is under way is waited for at the end."""
+
 
 class Session:
     """Everything between the opening of a cluster and its end.
@@ -39,6 +42,9 @@ class Session:
         token: Begins the names of all its jobs.
         folder: Private folder on storage that the nodes share; the caller removes it.
         book: Returns where jobs are written down.
+
+    Attributes:
+        all_over: Whether it is known, after the end, that no job is left.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Session:
         self._tokens = itertools.count()
         self._pools: dict[JobShape, SlurmPool] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self.all_over = True
 
     async def run(self, opened: Future[Session], closing: Future[None]) -> None:
         """Open the cluster, keep it working, close it.
@@ -86,10 +93,14 @@ class Session:
             await asyncio.wrap_future(closing)
 
     async def _close_pools(self) -> None:
-        for keeper in self._keepers:
-            keeper.cancel()
+        for pool in self._pools.values():
+            pool.stop()
+        if self._keepers:
+            _, late = await asyncio.wait(self._keepers, timeout=SUBMISSION_SECONDS)
+            for keeper in late:
+                keeper.cancel()
         error = ClusterError(f"The cluster {self._name} is closed.")
-        await asyncio.gather(*(pool.close(error) for pool in self._pools.values()))
+        self.all_over = all(await asyncio.gather(*(pool.close(error) for pool in self._pools.values())))
 
     async def pool(self, shape: JobShape) -> Dispatcher:
         """Return the pool whose jobs have that shape."""
