@@ -109,8 +109,8 @@ async def run_process(words: Sequence[str], stdin: bytes | None, environment: di
     Raises:
         ControllerAway: It could not be started.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *words,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
@@ -118,16 +118,19 @@ async def run_process(words: Sequence[str], stdin: bytes | None, environment: di
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+    )
+    try:
+        process = await asyncio.shield(starting)  # a start that is cancelled leaves what was started
+        stdout, stderr = await process.communicate(stdin)
     except FileNotFoundError:
         return Completed(NOT_FOUND, "", f"{words[0]}: not found on PATH")
     except OSError as error:
         raise ControllerAway(f"{words[0]} could not be started: {error.strerror}.") from error
-    try:
-        stdout, stderr = await process.communicate(stdin)
-    except BaseException:
-        with suppress(ProcessLookupError):
+    except asyncio.CancelledError:
+        with suppress(OSError):
+            process = await starting
             os.killpg(process.pid, signal.SIGKILL)
-        await process.communicate()
+            await process.communicate()
         raise
     status = await process.wait()
     return Completed(status, stdout.decode(errors="replace"), stderr.decode(errors="replace").strip())

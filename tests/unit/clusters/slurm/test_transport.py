@@ -73,6 +73,22 @@ def test_a_command_that_takes_too_long_is_killed_with_all_it_started(tmp_path: P
     wait_until(lambda: not any(psutil.pid_exists(int(pid)) for pid in pids.read_text().split()))
 
 
+@pytest.mark.timeout(60)
+def test_a_command_that_is_cancelled_while_it_starts_is_killed_with_all_it_started() -> None:
+    async def start_and_cancel(turns: int) -> None:
+        command = asyncio.create_task(LocalTransport().run(("sh", "-c", "sleep 600 & wait")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        command.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await command
+
+    before = psutil.Process().children(recursive=True)
+    for turns in range(8):
+        asyncio.run(start_and_cancel(turns))
+    assert psutil.Process().children(recursive=True) == before
+
+
 def test_commands_run_from_an_event_loop_in_another_thread() -> None:
     result: Future[Completed] = Future()
     thread = threading.Thread(target=lambda: result.set_result(run("echo", "there")))

@@ -23,7 +23,7 @@ END = JobEnd(
 
 
 def explained(**changes: object) -> str:
-    return replace(END, **changes).explanation  # type: ignore[arg-type] - keywords of any field
+    return replace(END, **changes).explanation
 
 
 def test_out_of_memory_tells_what_it_had_and_used() -> None:
