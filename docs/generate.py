@@ -21,8 +21,12 @@ from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pydantic_core import PydanticUndefined
 
 import treadle.errors
+from treadle.model.constrained import Value
+from treadle.model.overlay import Overlay
+from treadle.model.profile import ClusterProfile, SshProfile
 from treadle.settings import PREFIX, Settings
 
 DOCS = Path(__file__).parent
@@ -40,6 +44,9 @@ def main() -> None:
     (folder / "tests.sh").write_text(tests + "\n")
     (folder / "command-line.md").write_text(command_line())
     (folder / "settings.md").write_text(settings())
+    (folder / "cluster-settings.md").write_text(table_of(ClusterProfile))
+    (folder / "overlay-settings.md").write_text(table_of(Overlay))
+    (folder / "ssh-settings.md").write_text(table_of(SshProfile))
     (folder / "errors.txt").write_text(error_tree())
     measured = json.loads((DOCS / "benchmarks.json").read_text())
     (folder / "benchmarks.md").write_text(benchmarks(measured))
@@ -71,8 +78,19 @@ def settings() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = "found on the machine" if field.default_factory else f"`{field.default}`"
+        default = "`local` and `slurm`, [as below](#clusters)" if name == "clusters" else default
         rows.append((f"`{name}`", f"`{PREFIX}{name.upper()}`", default, field.description or ""))
     return table(("in `treadle.toml`", "environment variable", "default", "meaning"), rows)
+
+
+def table_of(model: type[Value]) -> str:
+    """Every value of a table in treadle.toml with its default and meaning."""
+    rows = []
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        empty = default in (None, {}, PydanticUndefined) or isinstance(default, Value)
+        rows.append((f"`{name}`", "" if empty else f"`{default}`", field.description or ""))
+    return table(("value", "default", "meaning"), rows)
 
 
 def error_tree() -> str:

@@ -77,7 +77,7 @@ def test_a_cluster_has_a_row_for_each_value_that_there_is(tmp_path: Path) -> Non
     )
     rows = {row.name: row for row in describe(Settings(home=tmp_path, clusters={"slurm": profile}))}
     assert rows["clusters.slurm.defaults.prologue"].value == "module load a; module load b"
-    assert rows["clusters.slurm.defaults.constraint"].value == ""
+    assert rows["clusters.slurm.defaults.constraint"].value == '""'
     assert rows["clusters.slurm.exports"].value == "A=1"
     assert rows["clusters.slurm.max_jobs"].value == "10"
     assert rows["clusters.slurm.exports"].source == "argument"
@@ -153,7 +153,7 @@ def fractal_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_an_older_fractal_server_was_told_holds_where_treadle_toml_says_nothing(
-    folder: Path, fractal_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, fractal_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "treadle.toml").write_text('[clusters.slurm]\nmax_jobs = 4\ndefaults.partition = "short"\n')
     monkeypatch.setenv("FRACTAL_SLURM_WORKER_PYTHON", "/shared/python")
@@ -163,7 +163,7 @@ def test_what_an_older_fractal_server_was_told_holds_where_treadle_toml_says_not
     slurm = settings.cluster("slurm")
     assert (slurm.max_jobs, slurm.max_cpus_per_job, slurm.max_memory_per_job) == (4, 8, 16_000)
     assert slurm.defaults == Overlay(partition="short", memory=1000)
-    assert slurm.exports == {"MODELS": str(tmp_path / "person" / ".treadle" / "cache" / "models")}
+    assert slurm.exports == {"MODELS": str(settings.cache_folder / "models")}
     assert (slurm.python, slurm.poll_seconds, slurm.poll_seconds_max) == ("/shared/python", 90, 90)
     assert slurm.submit_interval_seconds == 0.5
     seen = sources(settings)

@@ -15,6 +15,7 @@ from treadle.cli import app
 from treadle.model.resources import resources_from_meta
 from treadle.model.task import Part
 from treadle.model.workflow import workflow_from_json
+from treadle.settings import load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -56,10 +57,20 @@ def test_code_blocks_are_run_included_or_parsed(path: Path) -> None:
     for language, body in BLOCK.findall(path.read_text()):
         if language == "console":
             assert all(line.startswith("$ treadle ") for line in body.splitlines())
-        elif language in {"text", "json"} and "└─" not in body:
+        elif language in {"text", "json", "toml"} and "└─" not in body:
             assert re.fullmatch(r'--8<-- "(captured|examples|generated)/[\w.-]+"\n', body)
         else:
             assert language in {"python", "sh", "text"}
+
+
+def test_the_example_of_a_cluster_is_one_that_settings_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TREADLE_HOME", str(tmp_path / "home"))
+    (tmp_path / "treadle.toml").write_text((EXAMPLES / "cluster.toml").read_text())
+    profile = load_settings(folder=tmp_path).cluster("slurm")
+    assert (profile.defaults.partition, profile.gpu.partition) == ("short", "gpu")
+    assert profile.force.given() == {"account": "imaging", "constraint": None}
 
 
 def test_the_examples_of_a_steps_keys_are_what_a_workflow_takes() -> None:

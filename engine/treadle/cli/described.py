@@ -1,14 +1,18 @@
-"""What runs and plans look like, as JSON and as tables."""
+"""What runs look like, as JSON and as tables."""
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import json
 from collections.abc import Mapping, Sequence
+=======
+from collections.abc import Sequence
+>>>>>>> profile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.api.environment import UI_PATH
-from treadle.cli.output import print_line, print_table
+from treadle.cli.output import print_table
 from treadle.compile.identity import is_gone
 from treadle.ledger import jobs, leases, runs, units
 from treadle.model.states import StepState, UnitState
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from treadle.ledger.jobs import JobRow
     from treadle.ledger.runs import RunRecord, RunSummary, StepRecord
     from treadle.ledger.units import UnitEntry
-    from treadle.model.plan import Plan, PlannedStep
     from treadle.settings import Settings
 
 UNITS_SHOWN = 3
@@ -156,6 +159,7 @@ def prefect_page(run: RunRecord, settings: Settings) -> str:
     return f"{server}{UI_PATH}/runs/flow-run/{run.prefect_flow_run_id}"
 
 
+<<<<<<< HEAD
 def plan_document(plan: Plan) -> dict[str, object]:
     """Return a plan as JSON, step by step."""
     return {
@@ -227,6 +231,8 @@ def _place(failure: StepFailure, unit: UnitEntry) -> str:
     return "" if job is None else f", in job {job.job_id} on {job.node or unit.host}"
 
 
+=======
+>>>>>>> profile
 def _tail(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-ERROR_LINES:]
 

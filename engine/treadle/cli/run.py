@@ -1,4 +1,4 @@
-"""`treadle run`: a workflow on a dataset, on this machine."""
+"""`treadle run`: a workflow on a dataset, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from treadle.cli import placing
 from treadle.cli.options import AsJson, FirstStep, LastStep, attribute_filters, type_filters
 
 
@@ -28,24 +29,50 @@ def run(
         list[str] | None,
         typer.Option("--type", metavar="NAME=true|false", help="Only items with, or without, this type."),
     ] = None,
+    cluster: placing.Cluster = "local",
+    cpus: placing.Cpus = None,
+    memory: placing.Memory = None,
+    time: placing.Time = None,
+    gpus: placing.Gpus = None,
+    partition: placing.Partition = None,
+    account: placing.Account = None,
+    constraint: placing.Constraint = None,
+    directive: placing.Directives = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a workflow on a dataset."""
-    from treadle.cli.described import plan_document, print_plan
     from treadle.cli.output import print_json
+    from treadle.cli.planned import plan_document, print_plan
     from treadle.cli.running import Request, report_outcome, run_here, server_meanwhile
     from treadle.cli.session import open_session
 
+    overrides = placing.overrides(
+        cpus=cpus,
+        memory=memory,
+        time=time,
+        gpus=gpus,
+        partition=partition,
+        account=account,
+        constraint=constraint,
+        directives=directive or None,
+    )
     request = Request(
-        workflow, dataset, type_filters(types or []), attribute_filters(where or []), first=first, last=last
+        workflow,
+        dataset,
+        type_filters(types or []),
+        attribute_filters(where or []),
+        first=first,
+        last=last,
+        cluster=cluster,
+        overrides=overrides,
     )
     with open_session() as session:
         planned = request.plan(session)
         if plan:
             if as_json:
-                print_json(plan_document(planned))
+                print_json(plan_document(planned, session.settings))
             else:
-                print_plan(planned)
+                print_plan(planned, session.settings)
             return
         with server_meanwhile(session.settings) as ready_server:
             record = run_here(request, session, ready_server)

@@ -20,9 +20,11 @@ from treadle.compile.scope import EVERYTHING, Scope
 from treadle.errors import Cancelled, RunFailed
 from treadle.ledger.runs import RunRecord
 from treadle.model.filters import AttributeFilters
+from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.plan import Plan
+from treadle.model.profile import LOCAL
 from treadle.model.states import RunState
-from treadle.runs.submit import make_run_plan, submit
+from treadle.runs.submit import Target, make_run_plan, submit
 from treadle.settings import Settings
 
 _EXIT_STATUSES = {
@@ -36,7 +38,10 @@ _ENDINGS = {RunState.DONE: "is done", RunState.FAILED: "failed", RunState.CANCEL
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A run as a person asks for it, with the first and last step where it is of a part."""
+    """A run as a person asks for it, with the first and last step where it is of a part.
+
+    `overrides` are the resources that the person names for all of its units.
+    """
 
     workflow: str
     dataset: str
@@ -44,6 +49,16 @@ class Request:
     attribute_filters: AttributeFilters = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    cluster: str = LOCAL
+    overrides: Overlay = NOTHING_SAID
+
+    def target(self, settings: Settings) -> Target:
+        """Return where it is to run.
+
+        Raises:
+            UnknownName: There is no such cluster.
+        """
+        return Target(self.cluster, settings.cluster(self.cluster), self.overrides)
 
     def plan(self, session: Session) -> Plan:
         """Resolve it; nothing is written. Errors are those of `make_run_plan`."""
@@ -55,6 +70,7 @@ class Request:
             attribute_filters=self.attribute_filters,
             first=self.first,
             last=self.last,
+            target=self.target(session.settings),
         )
 
     def submit(self, session: Session) -> int:
@@ -67,6 +83,7 @@ class Request:
             attribute_filters=self.attribute_filters,
             first=self.first,
             last=self.last,
+            target=self.target(session.settings),
         )
 
 
@@ -135,7 +152,7 @@ def _drive_here(
     doing: str,
     scope: Scope = EVERYTHING,
 ) -> RunRecord:
-    with open_cluster("local", session.settings) as cluster:
+    with open_cluster(plan.cluster, session.settings) as cluster:
         server = ready_server()
         from treadle.runs.drive import drive  # not before the server is known
 

@@ -76,14 +76,14 @@ def resolve(resources: Resources, profile: ClusterProfile) -> JobShape:
     problems = shape_problems(resources, profile)
     if problems:
         raise WorkersUnavailable(listed("No job of the cluster can run such units", problems))
-    slots = units_at_once(resources, profile)
+    slots, _ = units_at_once(resources, profile)
     directives, prologue = split_lines(resources.extra_lines)
     return JobShape(
         slots=slots,
         cpus=resources.cpus * slots,
         memory_mb=_memory_mb(resources, profile, slots),
         memory_per_cpu=profile.memory_per_cpu,
-        time_seconds=_time_seconds(resources, profile),
+        time_seconds=time_of_job(resources, profile)[0],
         directives=tuple(dict.fromkeys(resources.directives + directives)),
         prologue=prologue,
         exports=tuple(sorted(profile.exports.items())),
@@ -92,24 +92,46 @@ def resolve(resources: Resources, profile: ClusterProfile) -> JobShape:
     )
 
 
-def units_at_once(resources: Resources, profile: ClusterProfile) -> int:
-    """Return how many units share a job.
+def units_at_once(resources: Resources, profile: ClusterProfile) -> tuple[int, str]:
+    """Return how many units share a job, and which value decided it.
 
     What the task or step says holds; units that need a GPU go one by one (Fractal 1.9); else as many as reach
-    the cluster's targets.
+    the cluster's targets and keep within its limits.
     """
     if resources.needs_gpu:
-        return 1
+        return 1, "needs_gpu"
     if resources.parallel_tasks_per_job is not None:
+        all_of_them = resources.tasks_per_job or resources.parallel_tasks_per_job
         return min(
-            resources.parallel_tasks_per_job, resources.tasks_per_job or resources.parallel_tasks_per_job
+            (resources.parallel_tasks_per_job, "parallel_tasks_per_job"), (all_of_them, "tasks_per_job")
         )
-    counts = []
-    if profile.target_cpus_per_job is not None:
-        counts.append(profile.target_cpus_per_job // resources.cpus)
-    if profile.target_memory_per_job is not None and resources.memory_mb is not None:
-        counts.append(profile.target_memory_per_job // resources.memory_mb)
-    return max(1, min(counts, default=1))
+    wanted = _fits(resources, profile, "target_cpus_per_job", "target_memory_per_job")
+    if not wanted:
+        return 1, "default"
+    allowed = _fits(resources, profile, "max_cpus_per_job", "max_memory_per_job", "max_cores")
+    return max((1, "default"), min(wanted + allowed, key=lambda count: count[0]))
+
+
+def _fits(resources: Resources, profile: ClusterProfile, *names: str) -> list[tuple[int, str]]:
+    """Return how many units keep within each of these values of a profile, of those that are known."""
+    pairs = [
+        (getattr(profile, name), resources.memory_mb if "memory" in name else resources.cpus, name)
+        for name in names
+    ]
+    return [(whole // each, name) for whole, each, name in pairs if whole is not None and each is not None]
+
+
+def time_of_job(resources: Resources, profile: ClusterProfile) -> tuple[int, str]:
+    """Return a job's time limit in seconds, and which value decided it.
+
+    It is time for the longest unit to be begun and to end, in whole minutes, as SLURM counts.
+    """
+    seconds: tuple[float, str] = (profile.job_seconds, "job_time")
+    if resources.timeout_seconds is not None:
+        seconds = max(seconds, (resources.timeout_seconds + profile.start_seconds, "time of a unit"))
+    if profile.max_seconds is not None:
+        seconds = min(seconds, (profile.max_seconds, "max_time"))
+    return math.ceil(seconds[0] / MINUTE) * MINUTE, seconds[1]
 
 
 def jobs_at_most(shape: JobShape, profile: ClusterProfile, units: int | None) -> int:
@@ -132,7 +154,7 @@ def _limit_problems(resources: Resources, profile: ClusterProfile) -> Iterator[s
     if both.count(None) == 1:
         yield "tasks_per_job and parallel_tasks_per_job: one needs the other"
         return
-    slots = units_at_once(resources, profile)
+    slots, _ = units_at_once(resources, profile)
     who = "a unit has" if slots == 1 else f"{slots} units of a job have"
     cpus, most_cpus = resources.cpus * slots, profile.max_cpus_per_job
     if most_cpus is not None and cpus > most_cpus:
@@ -168,12 +190,3 @@ def _memory_mb(resources: Resources, profile: ClusterProfile, slots: int) -> int
         return None
     wanted = resources.memory_mb * slots + profile.worker_memory
     return wanted if profile.max_memory_per_job is None else min(wanted, profile.max_memory_per_job)
-
-
-def _time_seconds(resources: Resources, profile: ClusterProfile) -> int:
-    """Whole minutes, as SLURM counts them: time for the longest unit to be begun and to end."""
-    longest = (resources.timeout_seconds or 0) + profile.start_seconds
-    wanted = max(profile.job_seconds, longest) if resources.timeout_seconds else profile.job_seconds
-    if profile.max_seconds is not None:
-        wanted = min(wanted, profile.max_seconds)
-    return math.ceil(wanted / MINUTE) * MINUTE

@@ -15,7 +15,7 @@ from treadle.model.job_shape import shape_problems
 from treadle.model.overlay import Overlay
 from treadle.model.plan import Plan, PlannedStep
 from treadle.model.problems import listed
-from treadle.model.profile import ClusterProfile
+from treadle.model.profile import LOCAL, ClusterProfile
 from treadle.model.resources import Origin, Resources
 from treadle.model.task import Part
 
@@ -75,7 +75,7 @@ def place_plan(plan: Plan, profile: ClusterProfile) -> Plan:
     steps: list[PlannedStep] = []
     for planned in plan.steps:
         placed = {part: place_part(plan, planned, part, profile).resources for part in planned.resources}
-        if profile.kind != "local":
+        if profile.kind != LOCAL:
             problems += [
                 f'step "{planned.step.name}", {part}: {text}'
                 for part, resources in placed.items()
@@ -90,8 +90,15 @@ def place_plan(plan: Plan, profile: ClusterProfile) -> Plan:
 
 
 def place_part(plan: Plan, planned: PlannedStep, part: Part, profile: ClusterProfile) -> Placed:
-    """Return what the units of one part of a step get on a cluster."""
-    return place(planned.resources[part], planned.origins.get(part, {}), profile, plan.overrides)
+    """Return what the units of one part of a step get on a cluster.
+
+    The one unit of an init or single call gets a job of one unit.
+    """
+    placed = place(planned.resources[part], planned.origins.get(part, {}), profile, plan.overrides)
+    together = {"tasks_per_job", "parallel_tasks_per_job"}
+    if profile.kind == LOCAL or part is not Part.NON_PARALLEL or together & placed.origins.keys():
+        return placed
+    return Placed(placed.resources.model_copy(update=dict.fromkeys(together, 1)), placed.origins)
 
 
 def check_run(run: Overlay, profile: ClusterProfile) -> None:
@@ -101,7 +108,7 @@ def check_run(run: Overlay, profile: ClusterProfile) -> None:
         UsageError: It is this machine, and the run asks for more than CPUs, memory and time.
     """
     others = sorted(run.given().keys() - OF_THIS_MACHINE)
-    if profile.kind == "local" and others:
+    if profile.kind == LOCAL and others:
         raise UsageError(
             f"This machine knows no {others[0]} of a run.",
             remedy="Leave it out, or name a cluster that does with --cluster.",

@@ -104,7 +104,12 @@ class ClusterProfile(Value):
 
     @model_validator(mode="after")
     def _nothing_is_asked_of_this_machine(self) -> Self:
-        said = sorted(self.model_fields_set - {"kind"})
+        fields = type(self).model_fields.items()
+        said = [
+            name
+            for name, field in fields
+            if name != "kind" and getattr(self, name) != field.get_default(call_default_factory=True)
+        ]
         if self.kind == "local" and said:
             raise ValueError(
                 f"is this machine, which has no {said[0]}; its one value is the setting `workers`"

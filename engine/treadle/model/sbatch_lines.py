@@ -8,24 +8,29 @@ from collections.abc import Iterable
 MARK = "#SBATCH"
 
 _WORD = re.compile(r"""[^\s'"\\#-][^\s'"\\#]*""")
-_NAME = re.compile(r"--[A-Za-z][A-Za-z-]*|-[A-Za-z]")
+_NAMES = re.compile(r"(?:^|(?<=\s))(?:--[A-Za-z][A-Za-z-]*|-[A-Za-z])")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS_LONG = frozenset(
     {
         "--array",
+        "--cpus-per-task",
         "--error",
         "--job-name",
+        "--mem",
+        "--mem-per-cpu",
         "--no-requeue",
+        "--ntasks",
         "--output",
         "--parsable",
         "--requeue",
         "--test-only",
+        "--time",
         "--wait",
         "--wrap",
     }
 )
-_OURS_SHORT = frozenset({"-J", "-W", "-a", "-e", "-o"})
+_OURS_SHORT = frozenset({"-J", "-W", "-a", "-c", "-e", "-n", "-o", "-t"})
 
 
 def check_line(text: str) -> str:
@@ -56,12 +61,11 @@ def check_directive(text: str) -> str:
     Raises:
         ValueError: It is not one line that begins with an option, or Treadle sets that option itself.
     """
-    option = _NAME.match(text)
-    if option is None or _CONTROL.search(text):
+    if not _NAMES.match(text) or _CONTROL.search(text):
         raise ValueError(f"{text!r} must be one line that begins with an option, such as '--qos=long'")
-    name = option[0]
-    if name in _OURS_SHORT or (name[:2] == "--" and any(ours.startswith(name) for ours in _OURS_LONG)):
-        raise ValueError(f"{text!r}: Treadle itself sets {name}")
+    for name in _NAMES.findall(text):
+        if name in _OURS_SHORT or (name[:2] == "--" and any(ours.startswith(name) for ours in _OURS_LONG)):
+            raise ValueError(f"{text!r}: Treadle itself sets {name}")
     return text
 
 

@@ -16,6 +16,7 @@ from treadle.errors import AlreadyDriven, LeaseLost, ServerError, StorageFull
 from treadle.execute.journal import remove_journals
 from treadle.ledger import Ledger, leases, runs
 from treadle.ledger.runs import RunRecord
+from treadle.model.placement import place_plan
 from treadle.model.states import RunState
 from treadle.runs.garbage import rarer_collections
 from treadle.runs.interrupts import stop_on_signals
@@ -84,7 +85,8 @@ def context_of(
     """Return what `compile_flow` and `conduct` take, for a run that this process is to drive.
 
     Raises:
-        UnknownName: There is no such run.
+        UnknownName: There is no such run, or its cluster is described no more.
+        WorkflowInvalid: By now its cluster cannot run it.
         AlreadyDriven: Another process drives it.
         StorageFull: The folder of the run's logs could not be made.
     """
@@ -95,13 +97,13 @@ def context_of(
     return RunContext(
         run_id=run_id,
         driver=driver,
-        plan=record.plan,
+        plan=place_plan(record.plan, settings.cluster(record.plan.cluster)),
         dataset_id=record.dataset_id,
         ledger=ledger,
         cluster=cluster,
         observer=observer,
         log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
-        unit_environment={"FRACTAL_CACHE_DIR": str(settings.home / "fractal" / ".fractal_cache")},
+        unit_environment={"FRACTAL_CACHE_DIR": str(settings.cache_folder)},
         scope=scope,
     )
 

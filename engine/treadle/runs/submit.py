@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from treadle.ledger import Ledger, datasets, packages, runs, workflows
 from treadle.model.dataset import Dataset
 from treadle.model.filters import AttributeFilters
+from treadle.model.overlay import NOTHING_SAID, Overlay
+from treadle.model.placement import place_plan
 from treadle.model.plan import Plan, make_plan
+from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
 from treadle.model.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run is to run.
+
+    Attributes:
+        cluster: Name of the cluster.
+        profile: What is known of it.
+        overrides: Resources of all units of the run, over what others say of them.
+    """
+
+    cluster: str = LOCAL
+    profile: ClusterProfile = THIS_MACHINE
+    overrides: Overlay = NOTHING_SAID
+
+
+HERE = Target()
 
 
 def make_run_plan(
@@ -18,6 +41,7 @@ def make_run_plan(
     attribute_filters: AttributeFilters,
     first: str | None = None,
     last: str | None = None,
+    target: Target = HERE,
 ) -> Plan:
     """Resolve a workflow against a dataset; nothing is written.
 
@@ -29,11 +53,14 @@ def make_run_plan(
         attribute_filters: Values that items' attributes must have, for all steps.
         first: Name of the step to begin with, on the dataset as it is; None for the workflow's first.
         last: Name of the step to end with; None for the workflow's last.
+        target: Where it is to run.
 
     Raises:
         UnknownName: No such workflow, dataset or step.
-        UsageError: The step to begin with comes after the one to end with.
-        WorkflowInvalid: A step names a task that is not collected, or filters contradict each other.
+        UsageError: The step to begin with comes after the one to end with, or this machine has not what the
+            run asks for.
+        WorkflowInvalid: A step names a task that is not collected, filters contradict each other, or the
+            cluster cannot run a step's units.
         ArgumentsInvalid: A step's arguments break the task's schema.
         NothingSelected: The first step would have no item.
     """
@@ -45,6 +72,7 @@ def make_run_plan(
         attribute_filters=attribute_filters,
         first=first,
         last=last,
+        target=target,
     )[0]
 
 
@@ -57,6 +85,7 @@ def submit(
     attribute_filters: AttributeFilters,
     first: str | None = None,
     last: str | None = None,
+    target: Target = HERE,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
 
@@ -71,6 +100,7 @@ def submit(
         attribute_filters=attribute_filters,
         first=first,
         last=last,
+        target=target,
     )
     with ledger.writing() as tx:
         return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
@@ -85,6 +115,7 @@ def _resolve(
     attribute_filters: AttributeFilters,
     first: str | None,
     last: str | None,
+    target: Target,
 ) -> tuple[Plan, int, int, Dataset]:
     with ledger.reading() as tx:
         workflow_id, stored = workflows.load_workflow(tx, workflow)
@@ -94,8 +125,15 @@ def _resolve(
         named = packages.find_tasks(tx, [step.task for step in definition.steps])
     tasks = {task.task.ref: task for task in known} | named
     plan = make_plan(
-        definition, snapshot, tasks, type_filters=type_filters, attribute_filters=attribute_filters
+        definition,
+        snapshot,
+        tasks,
+        type_filters=type_filters,
+        attribute_filters=attribute_filters,
+        cluster=target.cluster,
+        overrides=target.overrides,
     )
+    place_plan(plan, target.profile)
     return plan, workflow_id, dataset_id, snapshot
 
 

@@ -61,6 +61,8 @@ def _cluster_rows(table: BaseModel, place: str, settings: Settings) -> Iterator[
 
 
 def _text(value: object) -> str:
+    if value == "":
+        return '""'
     if isinstance(value, tuple):
         return "; ".join(map(str, value))
     if isinstance(value, dict):

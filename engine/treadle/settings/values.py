@@ -120,8 +120,8 @@ class Settings(BaseSettings):
 
     @property
     def cache_folder(self) -> Path:
-        """Folder that the paths of Fractal's `user_local_exports` are relative to."""
-        return self.home / "cache"
+        """Fractal's cache folder of a user: `FRACTAL_CACHE_DIR` of units."""
+        return self.home / "fractal" / ".fractal_cache"
 
     @property
     def server_folder(self) -> Path:

@@ -9,7 +9,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from treadle.errors import WorkersUnavailable
-from treadle.model.job_shape import JobShape, jobs_at_most, resolve, shape_problems, units_at_once
+from treadle.model.job_shape import (
+    JobShape,
+    jobs_at_most,
+    resolve,
+    shape_problems,
+    time_of_job,
+    units_at_once,
+)
 from treadle.model.profile import ClusterProfile
 from treadle.model.resources import Resources
 from treadle.testing import strategies
@@ -31,25 +38,26 @@ def test_a_cluster_of_which_nothing_is_known_gets_a_job_of_one_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("needed", "slots"),
+    ("needed", "slots", "who"),
     [
-        ({"cpus": 1}, 8),
-        ({"cpus": 3}, 2),
-        ({"cpus": 12}, 1),
-        ({"cpus": 1, "memory_mb": 8000}, 4),
-        ({"cpus": 4, "memory_mb": 8000}, 2),
-        ({"cpus": 1, "memory_mb": 40_000}, 1),
-        ({"cpus": 1, "needs_gpu": True}, 1),
-        ({"cpus": 2, "tasks_per_job": 10, "parallel_tasks_per_job": 5}, 5),
-        ({"cpus": 2, "tasks_per_job": 3, "parallel_tasks_per_job": 5}, 3),
-        ({"cpus": 2, "tasks_per_job": 4, "parallel_tasks_per_job": 4, "needs_gpu": True}, 1),
+        ({"cpus": 1}, 8, "target_cpus_per_job"),
+        ({"cpus": 3}, 2, "target_cpus_per_job"),
+        ({"cpus": 12}, 1, "default"),
+        ({"cpus": 1, "memory_mb": 8000}, 4, "target_memory_per_job"),
+        ({"cpus": 4, "memory_mb": 8000}, 2, "target_cpus_per_job"),
+        ({"cpus": 1, "memory_mb": 40_000}, 1, "default"),
+        ({"cpus": 1, "needs_gpu": True}, 1, "needs_gpu"),
+        ({"cpus": 2, "tasks_per_job": 10, "parallel_tasks_per_job": 5}, 5, "parallel_tasks_per_job"),
+        ({"cpus": 2, "tasks_per_job": 3, "parallel_tasks_per_job": 5}, 3, "tasks_per_job"),
+        ({"cpus": 2, "tasks_per_job": 4, "parallel_tasks_per_job": 4, "needs_gpu": True}, 1, "needs_gpu"),
     ],
 )
-def test_units_share_a_job_up_to_the_targets(needed: dict[str, Any], slots: int) -> None:
+def test_units_share_a_job_up_to_the_targets(needed: dict[str, Any], slots: int, who: str) -> None:
     """What task or step say holds; units on a GPU go one by one (Fractal 1.9)."""
     resources = Resources(**needed)
     shape = resolve(resources, PROFILE)
     assert (shape.slots, shape.cpus) == (slots, slots * resources.cpus)
+    assert units_at_once(resources, PROFILE) == (slots, who)
 
 
 def test_a_job_has_memory_for_its_units_and_its_worker_but_no_more_than_it_may() -> None:
@@ -59,18 +67,21 @@ def test_a_job_has_memory_for_its_units_and_its_worker_but_no_more_than_it_may()
 
 
 @pytest.mark.parametrize(
-    ("time", "seconds"),
+    ("time", "seconds", "who"),
     [
-        (None, 3600),
-        ("infinite", 3600),
-        ("30", 3600),
-        ("02:00:00", 7500),
-        ("02:00:01", 7560),
-        ("1-0", 86_400),
+        (None, 3600, "job_time"),
+        ("infinite", 3600, "job_time"),
+        ("30", 3600, "job_time"),
+        ("02:00:00", 7500, "time of a unit"),
+        ("02:00:01", 7560, "time of a unit"),
+        ("1-0", 86_400, "max_time"),
     ],
 )
-def test_a_job_lives_long_enough_to_begin_and_end_its_longest_unit(time: str | None, seconds: int) -> None:
+def test_a_job_lives_long_enough_to_begin_and_end_its_longest_unit(
+    time: str | None, seconds: int, who: str
+) -> None:
     assert resolve(Resources(time=time), PROFILE).time_seconds == seconds
+    assert time_of_job(Resources(time=time), PROFILE) == (seconds, who)
 
 
 def test_everything_else_is_passed_on() -> None:
@@ -144,7 +155,7 @@ def test_a_job_that_is_not_refused_keeps_within_the_limits(
 ) -> None:
     assume(not shape_problems(resources, profile))
     shape = resolve(resources, profile)
-    assert shape.slots == units_at_once(resources, profile) >= 1
+    assert shape.slots == units_at_once(resources, profile)[0] >= 1
     assert shape.cpus == resources.cpus * shape.slots
     assert shape.cpus <= (profile.max_cpus_per_job or shape.cpus)
     assert shape.cpus <= (profile.max_cores or shape.cpus)
@@ -156,6 +167,24 @@ def test_a_job_that_is_not_refused_keeps_within_the_limits(
     assert shape.time_seconds >= max(profile.job_seconds, resources.timeout_seconds or 0)
     assert shape == resolve(resources, profile)
     assert len({shape, resolve(resources, profile)}) == 1
+
+
+def test_units_share_a_job_within_its_limits_where_a_target_would_break_them() -> None:
+    profile = ClusterProfile(target_cpus_per_job=8, max_memory_per_job=32_000, max_cores=20)
+    assert units_at_once(Resources(memory_mb=10_000), profile) == (3, "max_memory_per_job")
+    assert units_at_once(Resources(memory_mb=40_000), profile) == (1, "default")
+    by_memory = ClusterProfile(target_memory_per_job=8000, max_cpus_per_job=16)
+    assert units_at_once(Resources(), by_memory) == (1, "default")
+
+
+@given(strategies.resources(), strategies.cluster_profiles())
+def test_a_unit_that_a_job_could_run_alone_is_never_refused(
+    resources: Resources, profile: ClusterProfile
+) -> None:
+    """Targets are preferences (Fractal 1.9)."""
+    resources = resources.model_copy(update={"tasks_per_job": None, "parallel_tasks_per_job": None})
+    alone = profile.model_copy(update={"target_cpus_per_job": None, "target_memory_per_job": None})
+    assert bool(shape_problems(resources, profile)) == bool(shape_problems(resources, alone))
 
 
 @given(strategies.resources(), strategies.cluster_profiles(), st.none() | st.integers(1, 10_000))

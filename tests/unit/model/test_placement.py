@@ -153,6 +153,21 @@ def test_a_plan_is_placed_step_by_step_and_says_what_no_job_can_run() -> None:
     assert "a unit has 2000 MB" in caught.value.what
 
 
+def test_the_one_unit_of_a_single_call_gets_a_job_of_its_own_size() -> None:
+    plan = a_plan({}, {})
+    planned = plan.steps[0].model_copy(
+        update={"resources": {part: Resources() for part in Part}, "origins": {}}
+    )
+    placed = {part: place_part(plan, planned, part, PROFILE).resources for part in Part}
+    assert placed[Part.NON_PARALLEL].parallel_tasks_per_job == placed[Part.NON_PARALLEL].tasks_per_job == 1
+    assert placed[Part.PARALLEL].parallel_tasks_per_job is None
+    asked = planned.model_copy(
+        update={"resources": {Part.NON_PARALLEL: Resources(tasks_per_job=2, parallel_tasks_per_job=2)}}
+    )
+    assert place_part(plan, asked, Part.NON_PARALLEL, PROFILE).resources.tasks_per_job == 2
+    assert place_part(plan, planned, Part.NON_PARALLEL, THIS_MACHINE).resources == Resources()
+
+
 def test_this_machine_takes_limits_of_a_run_and_nothing_of_a_queue() -> None:
     plan = a_plan({}, {"tasks_per_job": 4, "constraint": "a b"}, cluster="local", run=Overlay(memory=500))
     assert place_plan(plan, THIS_MACHINE).steps[0].resources[Part.PARALLEL].memory_mb == 500

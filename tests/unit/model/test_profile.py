@@ -90,3 +90,4 @@ def test_what_a_profile_cannot_be_is_named_with_its_place(table: dict[str, Any],
 
 def test_this_machine_has_a_profile_too() -> None:
     assert THIS_MACHINE.kind == "local"
+    assert ClusterProfile.model_validate_json(THIS_MACHINE.model_dump_json()) == THIS_MACHINE

@@ -24,7 +24,16 @@ def test_whatever_could_begin_something_else_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["--qos=long", "--hint=nomultithread", "-C fast", "--exclusive", "--nodes=1"]
+    "text",
+    [
+        "--qos=long",
+        "--hint=nomultithread",
+        "-C fast",
+        "--exclusive",
+        "--nodes=1",
+        "--mem-bind=local",
+        "--time-min=5",
+    ],
 )
 def test_directives_of_one_line_are_taken(text: str) -> None:
     assert check_directive(text) == text
@@ -38,7 +47,24 @@ def test_what_is_no_directive_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["--job-name=x", "-J x", "--job=x", "--output x", "-o/x", "-e x", "--array=1-9", "--wait", "--requeue"],
+    [
+        "--job-name=x",
+        "-J x",
+        "--job=x",
+        "--output x",
+        "-o/x",
+        "-e x",
+        "--array=1-9",
+        "--wait",
+        "--requeue",
+        "--time=5",
+        "-t5",
+        "--mem=1G",
+        "-c 2",
+        "--cpus=2",
+        "-n 4",
+        "--qos=x --time=5",
+    ],
 )
 def test_what_treadle_must_know_of_a_job_cannot_be_set(text: str) -> None:
     """An abbreviation is the option to `sbatch`, too."""

@@ -59,6 +59,27 @@ def render(shape: JobShape, *, name: str, command: Sequence[str], log_file: str)
     return job.job_script()
 
 
+def worker_command(python: str, folder: str, name: str, shape: JobShape) -> list[str]:
+    """Return the words that start a worker in a job.
+
+    Args:
+        python: Interpreter that has Treadle, on the nodes.
+        folder: The cluster's private folder on storage that the nodes share.
+        name: Name of the job and of its worker.
+        shape: What the job asks for.
+    """
+    module = "treadle.clusters.slurm.worker"
+    return [python, "-P", "-m", module, folder, name, str(shape.slots), str(shape.time_seconds)]
+
+
+def preview(shape: JobShape, *, python: str, folder: str) -> str:
+    """Return a job's script before there is a run; its name stands for those that the jobs will have."""
+    name = "treadle-RUN-JOB"
+    own = f"{folder}/treadle-RUN"
+    command = worker_command(python, own, name, shape)
+    return render(shape, name=name, command=command, log_file=f"{own}/{name}.out")
+
+
 def _directives(shape: JobShape, log_file: str) -> Iterator[str]:
     """Of an option that occurs twice SLURM takes the last: those that must hold come last."""
     if shape.memory_mb is not None and shape.memory_per_cpu:
