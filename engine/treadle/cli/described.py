@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import json
 from collections.abc import Mapping, Sequence
-=======
-from collections.abc import Sequence
->>>>>>> profile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,80 +154,11 @@ def prefect_page(run: RunRecord, settings: Settings) -> str:
     return f"{server}{UI_PATH}/runs/flow-run/{run.prefect_flow_run_id}"
 
 
-<<<<<<< HEAD
-def plan_document(plan: Plan) -> dict[str, object]:
-    """Return a plan as JSON, step by step."""
-    return {
-        "workflow": plan.workflow.name,
-        "dataset": plan.dataset,
-        "zarr_dir": plan.zarr_dir,
-        "attribute_filters": plan.attribute_filters,
-        "type_filters": plan.type_filters,
-        "steps": [_step_document(step) for step in plan.steps],
-    }
-
-
-def print_plan(plan: Plan) -> None:
-    """Print what a run would do."""
-    print_line(f"Workflow {plan.workflow.name!r} on dataset {plan.dataset!r} in {plan.zarr_dir}")
-    if plan.attribute_filters:
-        print_line(f"items where {json.dumps(plan.attribute_filters)}")
-    for number, planned in enumerate(plan.steps, start=1):
-        task = planned.task.task
-        units_text = "known when earlier steps are done" if planned.units is None else planned.units
-        print_line()
-        print_line(f"{number}. {planned.step.name}")
-        rows = [
-            ("task", f"{task.name} ({task.type}) of {task.package} {task.version}"),
-            ("environment", planned.task.installed.environment),
-            ("needs", ", ".join(planned.step.needs) or "nothing before it"),
-            ("items", _filters_text(planned)),
-            ("units", units_text),
-        ]
-        for part in sorted(task.type.parts):
-            rows.append((f"{part} arguments", json.dumps(planned.step.args(part))))
-            rows.append((f"{part} resources", _resources_text(planned, part)))
-        for name, value in rows:
-            print_line(f"   {name + ':':<24} {value}")
-
-
-def _step_document(planned: PlannedStep) -> dict[str, object]:
-    task = planned.task.task
-    return {
-        "name": planned.step.name,
-        "task": task.name,
-        "type": task.type,
-        "package": task.package,
-        "version": task.version,
-        "environment": planned.task.installed.environment,
-        "needs": planned.step.needs,
-        "units": planned.units,
-        "type_filters": planned.type_filters,
-        "arguments": {part: planned.step.args(part) for part in sorted(task.type.parts)},
-        "resources": planned.resources,
-    }
-
-
-def _filters_text(planned: PlannedStep) -> str:
-    if planned.task.task.type.is_converter:
-        return "none taken, it makes them"
-    types = ", ".join(f"{name}={str(value).lower()}" for name, value in planned.type_filters.items())
-    return f"those with {types}" if types else "all"
-
-
-def _resources_text(planned: PlannedStep, part: str) -> str:
-    needed = next(value for key, value in planned.resources.items() if key == part)
-    set_values = needed.model_dump(exclude_defaults=True, mode="json")
-    return ", ".join(f"{name}={value}" for name, value in {"cpus": needed.cpus, **set_values}.items())
-
-
 def _place(failure: StepFailure, unit: UnitEntry) -> str:
     job = failure.job_of(unit)
     return "" if job is None else f", in job {job.job_id} on {job.node or unit.host}"
 
 
-=======
->>>>>>> profile
 def _tail(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-ERROR_LINES:]
 
