@@ -154,11 +154,6 @@ def prefect_page(run: RunRecord, settings: Settings) -> str:
     return f"{server}{UI_PATH}/runs/flow-run/{run.prefect_flow_run_id}"
 
 
-def _place(failure: StepFailure, unit: UnitEntry) -> str:
-    job = failure.job_of(unit)
-    return "" if job is None else f", in job {job.job_id} on {job.node or unit.host}"
-
-
 def _tail(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-ERROR_LINES:]
 
@@ -167,3 +162,8 @@ def _quoted(name: str) -> str:
     import shlex
 
     return shlex.quote(name)
+
+
+def _place(failure: StepFailure, unit: UnitEntry) -> str:
+    job = failure.job_of(unit)
+    return "" if job is None else f", in job {job.job_id} on {job.node or unit.host}"
