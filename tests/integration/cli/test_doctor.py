@@ -187,3 +187,11 @@ def test_ctrl_c_leaves_neither_a_job_nor_a_folder(
     assert command.returncode == 130
     wait_until(lambda: names(slurm) == [], 30)
     assert {path.name for path in home.iterdir()} == {"ledger.sqlite", "treadle.toml"}
+
+
+def test_a_host_that_submits_jobs_and_is_not_reached_is_named(treadle: Command, home: Path) -> None:
+    (home / "treadle.toml").write_text('[clusters.slurm.ssh]\nhost = "127.0.0.1"\nport = 1\n')
+    found = found_by(treadle, code=1)
+    assert found["SLURM commands"]["verdict"] == "failed"
+    assert "refused" in found["SLURM commands"]["detail"]
+    assert verdicts(found, OF_THE_SITE[1:] + OF_THE_NODE) == ["not checked"] * 8

@@ -18,7 +18,8 @@ from pathlib import Path
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.doctor import site, telling
 from treadle.clusters.slurm.doctor.trial import try_job
-from treadle.clusters.slurm.transport import LocalTransport, Transport
+from treadle.clusters.slurm.transport import Transport
+from treadle.clusters.slurm.transports import open_transport
 from treadle.model.findings import Finding, Verdict, failure
 from treadle.model.profile import ClusterProfile
 
@@ -34,7 +35,7 @@ def examine_cluster(profile: ClusterProfile, folder: Path) -> list[Finding]:
 
 
 async def _examine(profile: ClusterProfile, folder: Path) -> list[Finding]:
-    transport = LocalTransport()
+    transport = open_transport(profile)
     try:
         return await _examine_through(transport, profile, folder)
     finally:
