@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from treadle.errors import Cancelled, RunStranded, UsageError
+from treadle.errors import Cancelled, ControllerAway, RunStranded, UsageError
 
 if TYPE_CHECKING:
     from treadle.cli.session import Session
@@ -126,7 +126,10 @@ def _coming(session: Session, run: RunRecord) -> Callable[[], bool]:
         if time.monotonic() - asked_at >= ASK_SECONDS:
             asked_at = time.monotonic()
             latest = drivers[-1]
-            end = end_of(session.settings.cluster(latest.cluster), latest.job_id)
+            try:
+                end = end_of(session.settings.cluster(latest.cluster), latest.job_id)
+            except ControllerAway:
+                end = None  # nothing is known, so nothing has changed
             if end is not None:
                 log = session.settings.run_logs_folder(run.id) / "driver.log"
                 words = log.read_text(errors="replace")[-2000:] if log.exists() else ""

@@ -58,8 +58,8 @@ def test_a_job_that_asks_for_everything_is_this_script() -> None:
         "#SBATCH --nodes=1\n"
         "#SBATCH --qos=long\n"
         "#SBATCH --no-requeue=x\n"
-        "#SBATCH --no-requeue\n"
         "#SBATCH --output='/shared/my logs/%j.log'\n"
+        "#SBATCH --no-requeue\n"
         "export A='it'\"'\"'s $HOME; rm'\n"
         "module load a\n"
         'export B="$HOME/b"\n'
@@ -72,7 +72,7 @@ def test_a_job_that_asks_for_nothing_leaves_memory_and_partition_to_slurm() -> N
     assert "--mem" not in script
     assert "#SBATCH -p" not in script
     assert "#SBATCH -A" not in script
-    assert script.endswith("#SBATCH --nodes=1\n#SBATCH --no-requeue\n#SBATCH --output=/l/%j\n\nexec true\n")
+    assert script.endswith("#SBATCH --nodes=1\n#SBATCH --output=/l/%j\n#SBATCH --no-requeue\n\nexec true\n")
 
 
 @pytest.mark.parametrize(("megabytes", "mebibytes"), [(1, 1), (1000, 954), (8000, 7630), (16_000, 15_259)])

@@ -14,6 +14,7 @@ NOTHING = Situation(
     units=0,
     slots=1,
     most_jobs=10,
+    room=10,
     pending=(),
     starting=0,
     workers=(),
@@ -37,7 +38,8 @@ def test_there_are_as_many_jobs_as_the_units_fill() -> None:
 def test_there_are_never_more_jobs_than_the_limit_waiting_ones_included() -> None:
     assert decide(replace(NOTHING, units=1000)) == Decision(submit=10)
     some = replace(NOTHING, units=1000, pending=("p1", "p2"), starting=3, workers=workers(4, busy=1))
-    assert decide(some) == Decision(submit=1)
+    assert decide(replace(some, room=5)) == Decision(submit=1)
+    assert decide(replace(some, room=0)) == Decision()
 
 
 def test_a_job_that_died_is_replaced() -> None:
@@ -69,7 +71,9 @@ def test_a_busy_worker_is_never_given_back() -> None:
 
 
 def test_a_worker_near_its_end_gets_a_successor_and_stays_until_it_has_no_time_for_another_unit() -> None:
-    ending = replace(NOTHING, units=5, most_jobs=2, unit_seconds=20.0, workers=workers(1, busy=1, left=70.0))
+    ending = replace(
+        NOTHING, units=5, most_jobs=2, room=1, unit_seconds=20.0, workers=workers(1, busy=1, left=70.0)
+    )
     assert decide(ending) == Decision(submit=1)
     spent = replace(ending, workers=workers(1, left=15.0))
     assert decide(spent) == Decision(submit=1, retire=("w0",))
@@ -85,6 +89,7 @@ situations = st.builds(
     units=st.integers(0, 10_000),
     slots=st.integers(1, 8),
     most_jobs=st.integers(1, 20),
+    room=st.integers(-5, 20),
     pending=st.lists(st.integers(0, 99).map(lambda n: f"p{n}"), max_size=8, unique=True).map(tuple),
     starting=st.integers(0, 5),
     workers=st.lists(
@@ -109,8 +114,8 @@ situations = st.builds(
 @given(situations)
 def test_a_decision_never_breaks_a_limit_ends_work_or_does_one_thing_and_its_opposite(now: Situation) -> None:
     found = decide(now)
-    jobs = len(now.pending) + now.starting + len(now.workers)
-    assert found.submit == 0 or jobs + found.submit <= now.most_jobs
+    assert found.submit == 0 or now.jobs + found.submit <= now.most_jobs
+    assert found.submit <= max(0, now.room)
     assert set(found.cancel) <= set(now.pending)
     assert set(found.retire) <= {worker.name for worker in now.workers if not worker.busy}
     assert len(set(found.retire)) == len(found.retire)
@@ -122,4 +127,4 @@ def test_work_is_never_left_without_a_job(now: Situation) -> None:
     found = decide(now)
     kept = {worker.name for worker in now.workers} - set(found.retire)
     jobs_left = len(now.pending) - len(found.cancel) + now.starting + len(kept) + found.submit
-    assert jobs_left > 0 or found.retire, "a spent worker makes room for its successor"
+    assert jobs_left > 0 or found.retire or now.room <= 0, "a spent worker makes room for its successor"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.script import render
 from treadle.clusters.slurm.transports import open_transport
 from treadle.clusters.slurm.verdict import JobEnd
-from treadle.model.job_shape import JobShape, resolve
+from treadle.clusters.slurm.waiting import check_waiting
+from treadle.errors import WorkersUnavailable
+from treadle.model.job_shape import MINUTE, JobShape, resolve
 from treadle.model.placement import place
 from treadle.model.profile import ClusterProfile
 from treadle.model.resources import Resources
@@ -28,7 +31,10 @@ def driver_shape(profile: ClusterProfile) -> JobShape:
         WorkflowInvalid: No job of the cluster may be so.
     """
     one_unit_a_job = profile.model_copy(update={"target_cpus_per_job": None, "target_memory_per_job": None})
-    return resolve(place(Resources(), {}, profile, profile.driver).resources, one_unit_a_job)
+    resources = place(Resources(), {}, profile, profile.driver).resources
+    shape = resolve(resources.with_limits(resources.memory_mb, None), one_unit_a_job)
+    seconds = resources.timeout_seconds or profile.job_seconds
+    return shape.model_copy(update={"time_seconds": math.ceil(seconds / MINUTE) * MINUTE})
 
 
 def submit_driver(
@@ -76,12 +82,24 @@ def submit_driver(
 
 
 def end_of(profile: ClusterProfile, job_id: str) -> JobEnd | None:
-    """Return how a job ended; None if it has not.
+    """Return how a job ended; None if it runs, or will.
 
     Raises:
         ControllerAway: SLURM did not answer.
+        WorkersUnavailable: It waits for what will not come by itself; it is cancelled.
     """
-    return _ask(profile, lambda slurm: slurm.ended([job_id])).get(job_id)
+
+    async def look(slurm: Slurm) -> JobEnd | None:
+        waiting = (await slurm.queue([job_id])).get(job_id)
+        try:
+            if waiting is not None:
+                check_waiting(waiting)
+        except WorkersUnavailable:
+            await slurm.cancel([job_id])
+            raise
+        return (await slurm.ended([job_id])).get(job_id)
+
+    return _ask(profile, look)
 
 
 def _ask(profile: ClusterProfile, ask: Callable[[Slurm], Coroutine[Any, Any, T]]) -> T:

@@ -21,6 +21,7 @@ from treadle.clusters.slurm.job import Job, as_over, loss_of
 from treadle.clusters.slurm.scaling import Situation, Worker, decide
 from treadle.clusters.slurm.script import render
 from treadle.clusters.slurm.verdict import JobCause, JobEnd
+from treadle.clusters.slurm.waiting import check_waiting
 from treadle.clusters.slurm.watcher import Watcher
 from treadle.errors import (
     ClusterError,
@@ -34,6 +35,7 @@ from treadle.model.profile import ClusterProfile
 
 STILLBORN_AT_MOST = 3
 TURN_SECONDS = 1.0
+HURRIED_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 FAREWELL_SECONDS = 30.0
@@ -58,6 +60,7 @@ class Site:
         token: Begins the name of every job, and of those of no other run.
         book: Returns where jobs are written down.
         dismiss: Has the worker at an address end by itself.
+        pools: Returns all pools of the cluster.
     """
 
     cluster: str
@@ -68,6 +71,7 @@ class Site:
     token: str
     book: Callable[[], JobBook]
     dismiss: Callable[[str], Awaitable[None]]
+    pools: Callable[[], Collection[SlurmPool]]
 
 
 class SlurmPool:
@@ -93,6 +97,7 @@ class SlurmPool:
         self._numbers = iter(range(1, sys.maxsize))
         self._surplus_since: float | None = None
         self._stillborn = 0
+        self.is_short = False
         self._pause_seconds = 0.0
         self._paused_until = 0.0
         self._is_stopped = False
@@ -101,6 +106,11 @@ class SlurmPool:
         self.dispatcher = Dispatcher(
             client, shape.slots * self._most_jobs, self._bury, tokens=tokens, wanting=self._wake.set
         )
+
+    @property
+    def jobs(self) -> int:
+        """Jobs it has in SLURM's hands, or soon."""
+        return len(self._jobs)
 
     def owns(self, worker: str) -> bool:
         """Whether a worker is in one of this pool's jobs."""
@@ -127,7 +137,9 @@ class SlurmPool:
 
     async def _adjust(self) -> None:
         self._note_arrivals()
+        self._check_waiting()
         situation = self._situation()
+        self.is_short = situation.is_short
         if situation.jobs <= situation.needed:
             self._surplus_since = None
         elif self._surplus_since is None:
@@ -152,6 +164,27 @@ class SlurmPool:
                 if member.tokens:
                     job.idle_since = time.monotonic()
 
+    def _room(self) -> int:
+        """Return how many more jobs of this shape the limits of the run allow."""
+        pools, profile = self._site.pools(), self._site.profile
+        room = profile.max_jobs - sum(pool.jobs for pool in pools)
+        if profile.max_cores is not None:
+            cores = profile.max_cores - sum(pool.jobs * pool.shape.cpus for pool in pools)
+            room = min(room, cores // self.shape.cpus)
+        return room
+
+    def _patience(self) -> float:
+        """Return how long to keep what nobody needs: not long where another pool waits for its place."""
+        seconds = self._site.profile.idle_seconds
+        others = (pool for pool in self._site.pools() if pool is not self)
+        return min(seconds, HURRIED_SECONDS) if any(pool.is_short for pool in others) else seconds
+
+    def _check_waiting(self) -> None:
+        for job in self._jobs.values():
+            entry = self._site.watcher.state(job.id) if job.id and not job.unwanted else None
+            if entry is not None:
+                check_waiting(entry)
+
     def _situation(self) -> Situation:
         now, epoch = time.monotonic(), time.time()
         members = [member for member in self.dispatcher.members if not member.retiring]
@@ -161,6 +194,7 @@ class SlurmPool:
             units=self.dispatcher.demand,
             slots=self.shape.slots,
             most_jobs=self._most_jobs,
+            room=self._room(),
             pending=pending,
             starting=len(waiting) - len(pending),
             workers=tuple(
@@ -177,7 +211,7 @@ class SlurmPool:
             unit_seconds=self.dispatcher.longest_wait,
             lead_seconds=min(LONGEST_LEAD_SECONDS, self.shape.time_seconds / 4),
             surplus_seconds=0.0 if self._surplus_since is None else now - self._surplus_since,
-            patience_seconds=self._site.profile.idle_seconds,
+            patience_seconds=self._patience(),
         )
 
     def _is_running(self, job: Job) -> bool:

@@ -33,6 +33,7 @@ class Situation:
         units: Units still to come, those that run included.
         slots: Units that one job runs at once.
         most_jobs: Jobs there may be at once.
+        room: Jobs that may be submitted now, as far as the run's limits go.
         pending: Jobs in SLURM's queue, oldest first.
         starting: Number of jobs that run and whose worker has not registered yet.
         workers: Those that get work.
@@ -45,6 +46,7 @@ class Situation:
     units: int
     slots: int
     most_jobs: int
+    room: int
     pending: tuple[str, ...]
     starting: int
     workers: tuple[Worker, ...]
@@ -66,6 +68,11 @@ class Situation:
         """
         needed = self.unit_seconds + self.lead_seconds
         return [worker for worker in self.workers if not worker.used or worker.seconds_left > needed]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether there is work that waits for a job."""
+        return bool(self.pending) or self.needed > self.jobs
 
     @property
     def jobs(self) -> int:
@@ -95,8 +102,7 @@ def decide(now: Situation) -> Decision:
     enough for a while. Workers near the end of their job's time get a successor before they go, as long as
     there is work for both; they themselves stay until they have no time for another unit.
     """
-    room = now.most_jobs - len(now.pending) - now.starting - len(now.workers)
-    submit = max(0, min(now.needed - now.jobs, room))
+    submit = max(0, min(now.needed - now.jobs, now.room))
     idle = [worker for worker in now.workers if not worker.busy]
     spent = [worker for worker in idle if worker.used and worker.seconds_left <= now.unit_seconds]
     surplus = max(0, now.jobs - now.needed)

@@ -83,6 +83,7 @@ class Session:
             token=self._token,
             book=self._book,
             dismiss=self._dismiss,
+            pools=self._pools.values,
         )
         async with AsyncExitStack() as stack:
             stack.push_async_callback(slurm.close)
