@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,17 @@ def slurm(slurm_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A SLURM with accounting, up for the session. Leave it as it was: no jobs, all nodes idle, no limits."""
     with DevelopmentSlurm(slurm_script, tmp_path_factory.mktemp("slurm") / "up") as slurm:
         yield slurm
+
+
+@pytest.fixture(scope="session")
+def on_slurm(slurm: DevelopmentSlurm) -> dict[str, str]:
+    """Variables with which `--cluster slurm` is that SLURM."""
+    profile = {
+        "host": "127.0.0.1",
+        "job_time": "00:05:00",
+        "max_jobs": 4,
+        "poll_seconds": 0.5,
+        "target_cpus_per_job": 2,
+        "driver": {"cpus": 1, "memory": 1000, "time": "00:05:00"},
+    }
+    return {**slurm.environment, "TREADLE_CLUSTERS": json.dumps({"slurm": profile})}

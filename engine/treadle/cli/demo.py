@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from treadle.cli import placing
 from treadle.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def demo(
         Path | None,
         typer.Option("--dir", help="Folder for the results; `demo` in Treadle's home folder if not given."),
     ] = None,
+    cluster: placing.Cluster = "local",
     as_json: AsJson = False,
 ) -> None:
     """Show the whole engine at work on sample images.
@@ -47,7 +49,8 @@ def demo(
             )
             store_workflow(session, workflow, collected.package.version)
             dataset = create_dataset(session, folder or session.settings.home / NAME)
-            record = run_here(Request(workflow.name, dataset.name), session, ready_server)
+            request = Request(workflow.name, dataset.name, cluster=cluster)
+            record = run_here(request, session, ready_server)
         pictures = find_pictures(Path(dataset.zarr_dir))
         more = {"pictures": pictures, "collect_seconds": collected.seconds}
         status = report_outcome(session, record, as_json=as_json, more=more)

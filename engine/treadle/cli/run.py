@@ -70,6 +70,8 @@ def run(
         overrides=overrides,
     )
     with open_session() as session:
+        if driver is Place.JOB:
+            check_driver(session, cluster)
         planned = request.plan(session)
         if plan:
             if as_json:
@@ -78,7 +80,6 @@ def run(
                 print_plan(planned, session.settings)
             return
         if driver is Place.JOB:
-            check_driver(session, cluster)
             record = drive_in_job(session, request.submit(session))
         else:
             with server_meanwhile(session.settings) as ready_server:

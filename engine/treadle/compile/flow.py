@@ -24,6 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from treadle.compile.artifacts import StepArtifacts
 from treadle.compile.context import RunContext
+from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.jobs import LedgerBook
 from treadle.compile.observer import Observers
 from treadle.compile.pipeline import Pipeline
@@ -94,7 +95,7 @@ def conduct(context: RunContext) -> State[None]:
         LeaseLost: Another process has taken it over; nothing was written since.
     """
     flow_run_id = UUID(flow_run.get_id())
-    with supervised(context, str(flow_run_id)):
+    with supervised(context, str(flow_run_id)), stop_on_signals(context.stop):
         context.cluster.report_to(LedgerBook(context))
         try:
             return _conduct(context, flow_run_id)

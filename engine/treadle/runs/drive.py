@@ -9,6 +9,7 @@ from treadle.clusters.port import Cluster
 from treadle.compile.context import RunContext
 from treadle.compile.flow import compile_flow
 from treadle.compile.identity import is_gone, this_driver
+from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.observer import Observer
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.compile.settling import mark_failed
@@ -19,7 +20,6 @@ from treadle.ledger.runs import RunRecord
 from treadle.model.placement import place_plan
 from treadle.model.states import RunState
 from treadle.runs.garbage import rarer_collections
-from treadle.runs.interrupts import stop_on_signals
 from treadle.runs.settle import wait_until_prefect_agrees
 from treadle.settings import Settings
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from treadle.testing.command import Command
+from treadle.testing.slurm import DevelopmentSlurm
 
 pytestmark = pytest.mark.integration
 
@@ -39,3 +40,13 @@ def test_demo_leaves_pictures_and_can_be_repeated(tmp_path: Path) -> None:
     assert new_sheet.read_bytes().startswith(PNG)
     assert "treadle up" in answer.stdout
     assert [entry["state"] for entry in treadle("runs").data["runs"]] == ["done", "done"]
+
+
+def test_demo_runs_the_same_on_slurm(
+    slurm: DevelopmentSlurm, on_slurm: dict[str, str], tmp_path: Path
+) -> None:
+    done = Command(tmp_path / "home", variables=on_slurm)("demo", "--cluster", "slurm").data
+    assert done["state"] == "done"
+    assert all(step["done"] == step["units"] > 0 for step in done["steps"])
+    assert all(Path(picture).read_bytes().startswith(PNG) for picture in done["pictures"])
+    assert slurm.run("squeue", "--noheader").stdout == ""

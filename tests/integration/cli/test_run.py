@@ -222,8 +222,9 @@ def test_wrong_workflow_is_refused_before_anything_is_submitted(
     assert run_count(treadle) == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_cancels_the_run_and_keeps_what_is_done(
-    treadle: Command, prepare: Prepare, tmp_path: Path
+    number: int, treadle: Command, prepare: Prepare, tmp_path: Path
 ) -> None:
     # Given a run whose second step waits for a file that never comes
     started = tmp_path / "started"
@@ -245,7 +246,7 @@ def test_interrupt_cancels_the_run_and_keeps_what_is_done(
         time.sleep(0.1)
 
     # When the user presses Ctrl-C
-    os.kill(command.pid, signal.SIGINT)
+    os.kill(command.pid, number)
     out, err = command.communicate(timeout=120)
 
     # Then the command says so, and the ledger has the run as cancelled and its first step as done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,12 @@ WORKFLOW = {
 }
 
 
-def test_public_package_runs_from_index_to_checked_results(treadle: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cluster", ["local", "slurm"])
+def test_public_package_runs_from_index_to_checked_results(
+    treadle: Command, tmp_path: Path, cluster: str, request: pytest.FixtureRequest
+) -> None:
+    if cluster == "slurm":
+        treadle = replace(treadle, variables=request.getfixturevalue("on_slurm"))
     # Given the package from the index and a real photograph as OME-Zarr in a dataset's folder
     collected = treadle("collect", f"{PACKAGE}=={VERSION}").data
     assert collected["package"]["version"] == VERSION
@@ -82,19 +88,21 @@ def test_public_package_runs_from_index_to_checked_results(treadle: Command, tmp
     data = tmp_path / "data"
     data.mkdir()
     subprocess.run([python, "-c", WRITE_COINS, str(data / "coins.zarr")], check=True, capture_output=True)
-    treadle("dataset", "create", "coins", "--dir", str(data))
+    treadle("dataset", "create", f"coins-{cluster}", "--dir", str(data))
     workflow = tmp_path / "coins.json"
-    workflow.write_text(json.dumps(WORKFLOW))
+    workflow.write_text(json.dumps(WORKFLOW | {"name": f"Coins {cluster}"}))
     treadle("workflow", "import", str(workflow))
 
     # When the four tasks run
-    run = treadle("run", "Coins", "--dataset", "coins").data
+    run = treadle(
+        "run", f"Coins {cluster}", "--dataset", f"coins-{cluster}", "--cluster", cluster, "--memory", "1500"
+    ).data
 
     # Then every step is done, and label image and table hold what the photograph holds
     assert [(s["name"], s["state"], s["done"]) for s in run["steps"]] == [
         (task["task"]["name"], "done", 1) for task in WORKFLOW["task_list"]
     ]
-    items = {item["zarr_url"]: item for item in treadle("dataset", "show", "coins").data["items"]}
+    items = {item["zarr_url"]: item for item in treadle("dataset", "show", f"coins-{cluster}").data["items"]}
     projected = items[str(data / "coins_mip.zarr")]
     assert projected["origin"] == str(data / "coins.zarr")
     assert projected["types"] == {"is_3D": False}

@@ -13,8 +13,12 @@ from types import FrameType
 def stop_on_signals(stop: threading.Event) -> Iterator[None]:
     """Set `stop` at the first SIGINT or SIGTERM while the context lasts; a second one interrupts at once.
 
-    Only the main thread may enter it.
+    Other handlers, such as Prefect's in a flow, hold again after it. Off the main thread nothing is done: no
+    signal arrives there.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
