@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,8 +31,8 @@ def apply(present: tuple[Item, ...], change: Difference) -> list[Item]:
 
 
 def shown(found: list[Item] | tuple[Item, ...]) -> list[str]:
-    """Items as text, in which 1, 1.0 and true are three values."""
-    return [item.model_dump_json() for item in found]
+    """Items as text, in which 1, 1.0 and true are three values; the order of attributes has no meaning."""
+    return [json.dumps(item.model_dump(mode="json"), sort_keys=True) for item in found]
 
 
 @given(present=items(), wanted=items())
