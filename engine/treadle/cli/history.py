@@ -101,7 +101,7 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     if jobs:
         print_line()
         print_jobs(jobs)
-    if usage.units.count:
+    if usage.units.count or usage.jobs.count:
         print_line()
         print_usage(record, usage)
         print_line()

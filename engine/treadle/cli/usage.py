@@ -78,7 +78,7 @@ def print_usage(run: RunRecord, usage: RunUsage) -> None:
         for step in run.steps
         if usage.steps[step.position].count
     ]
-    rows.append((f"all {usage.units.count} units", *_figures(usage.units)))
+    rows.append((_counted(usage.units.count, "unit"), *_figures(usage.units)))
     if usage.jobs.count:
         rows.append((_counted(usage.jobs.count, "job"), *_figures(usage.jobs)))
     print_table(["usage", *_FIGURES], rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ INTERPRETER = "interpreter"
 UV = "uv"
 
 _NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.")
+_OCTAL = re.compile(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -48,7 +50,7 @@ def file_system_of(folder: Path, mounts: str) -> str:
     found, kind = Path(), ""
     for line in mounts.splitlines():
         fields = line.split()
-        point = Path(fields[4].encode().decode("unicode_escape"))
+        point = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), fields[4]))
         if folder.is_relative_to(point) and len(point.parts) >= len(found.parts):
             found, kind = point, fields[fields.index("-") + 1]
     return kind

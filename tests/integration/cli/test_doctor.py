@@ -22,15 +22,22 @@ from treadle.testing.slurm import DevelopmentSlurm
 pytestmark = pytest.mark.integration
 
 ON_SLURM = ("doctor", "--cluster", "slurm")
-OF_THE_SITE = ["SLURM commands", "SLURM controller", "SLURM accounting", "partitions"]
+OF_THE_SITE = ["SLURM commands", "SLURM controller", "SLURM accounting", "partitions", "time of jobs"]
 OF_THE_NODE = ["trial job", "shared folder", "interpreter on the node", "way to this machine", "clocks"]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
+    """A home with a profile whose jobs the default partition takes."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
+    describe(home)
     return home
+
+
+def describe(home: Path, *lines: str) -> None:
+    profile = ["[clusters.slurm]", 'job_time = "00:05:00"', *lines]
+    (home / "treadle.toml").write_text("\n".join(profile))
 
 
 @pytest.fixture
@@ -57,27 +64,36 @@ def test_a_site_in_order_is_told_so_and_nothing_is_left(
 ) -> None:
     found = found_by(treadle, code=0)
 
-    assert verdicts(found, OF_THE_SITE + OF_THE_NODE) == ["ok"] * 9
+    assert verdicts(found, OF_THE_SITE + OF_THE_NODE) == ["ok"] * 10
     assert found["trial job"]["text"].endswith(tuple(f"ran on {node}" for node in slurm.nodes))
     assert "short (default), long" in found["partitions"]["text"]
-    assert {path.name for path in home.iterdir()} == {"ledger.sqlite"}
+    assert {path.name for path in home.iterdir()} == {"ledger.sqlite", "treadle.toml"}
     wait_until(lambda: names(slurm) == [], 30)
 
 
 def test_a_partition_that_is_not_there_is_named_and_no_job_is_submitted(
     treadle: Command, home: Path, slurm: DevelopmentSlurm
 ) -> None:
-    (home / "treadle.toml").write_text('[clusters.slurm.defaults]\npartition = "fast"\n')
+    describe(home, "[clusters.slurm.defaults]", 'partition = "fast"')
     found = found_by(treadle, code=1)
-    assert verdicts(found, OF_THE_SITE) == ["ok", "ok", "ok", "failed"]
+    assert verdicts(found, OF_THE_SITE) == ["ok", "ok", "ok", "failed", "not checked"]
     assert "no partition 'fast'" in found["partitions"]["text"]
     assert "short, long" in found["partitions"]["remedy"]
     assert verdicts(found, OF_THE_NODE) == ["not checked"] * 5
     assert names(slurm) == []
 
 
+def test_jobs_that_no_partition_would_ever_run_are_named_and_the_trial_is_made(
+    treadle: Command, home: Path
+) -> None:
+    (home / "treadle.toml").unlink()
+    found = found_by(treadle, code=1)
+    assert verdicts(found, [*OF_THE_SITE, *OF_THE_NODE]) == [*["ok"] * 4, "failed", *["ok"] * 5]
+    assert "Jobs of 01:00:00 would wait for ever in short" in found["time of jobs"]["text"]
+
+
 def test_a_shared_folder_that_is_not_there_is_named(treadle: Command, home: Path) -> None:
-    (home / "treadle.toml").write_text('[clusters.slurm]\nshared_folder = "/nowhere/at/all"\n')
+    describe(home, 'shared_folder = "/nowhere/at/all"')
     found = found_by(treadle, code=1)
     assert found["shared folder"]["verdict"] == "failed"
     assert "/nowhere/at/all" in found["shared folder"]["text"]
@@ -93,7 +109,7 @@ def test_a_shared_folder_that_is_not_there_is_named(treadle: Command, home: Path
 def test_an_interpreter_that_a_node_does_not_have_is_named(
     treadle: Command, home: Path, python: str, told: str
 ) -> None:
-    (home / "treadle.toml").write_text(f'[clusters.slurm]\npython = "{python}"\n')
+    describe(home, f'python = "{python}"')
     found = found_by(treadle, code=1)
     assert found["interpreter on the node"]["verdict"] == "failed"
     assert told in found["interpreter on the node"]["text"]
@@ -105,7 +121,7 @@ def test_an_interpreter_without_treadle_is_named_and_the_rest_is_checked(
 ) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
-    (home / "treadle.toml").write_text(f'[clusters.slurm]\npython = "{bare}/bin/python"\n')
+    describe(home, f'python = "{bare}/bin/python"')
     found = found_by(treadle, code=1)
     assert found["interpreter on the node"]["verdict"] == "failed"
     assert "No module named 'treadle'" in found["interpreter on the node"]["detail"]
@@ -113,7 +129,7 @@ def test_an_interpreter_without_treadle_is_named_and_the_rest_is_checked(
 
 
 def test_an_address_that_is_not_of_this_machine_is_named(treadle: Command, home: Path) -> None:
-    (home / "treadle.toml").write_text('[clusters.slurm]\nhost = "203.0.113.7"\n')
+    describe(home, 'host = "203.0.113.7"')
     found = found_by(treadle, code=1)
     assert verdicts(found, ["trial job", "way to this machine", "clocks"]) == ["ok", "failed", "not checked"]
     assert "203.0.113.7" in found["way to this machine"]["text"]
@@ -174,7 +190,7 @@ def test_a_job_that_waits_too_long_is_given_up_and_cancelled(
 def test_ctrl_c_leaves_neither_a_job_nor_a_folder(
     treadle: Command, home: Path, slurm: DevelopmentSlurm
 ) -> None:
-    (home / "treadle.toml").write_text('[clusters.slurm.defaults]\ndirectives = ["--begin=now+1hour"]\n')
+    describe(home, "[clusters.slurm.defaults]", 'directives = ["--begin=now+1hour"]')
     with subprocess.Popen(
         treadle.words(*ON_SLURM), env=treadle.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as command:
@@ -190,8 +206,8 @@ def test_ctrl_c_leaves_neither_a_job_nor_a_folder(
 
 
 def test_a_host_that_submits_jobs_and_is_not_reached_is_named(treadle: Command, home: Path) -> None:
-    (home / "treadle.toml").write_text('[clusters.slurm.ssh]\nhost = "127.0.0.1"\nport = 1\n')
+    describe(home, "[clusters.slurm.ssh]", 'host = "127.0.0.1"', "port = 1")
     found = found_by(treadle, code=1)
     assert found["SLURM commands"]["verdict"] == "failed"
     assert "refused" in found["SLURM commands"]["detail"]
-    assert verdicts(found, OF_THE_SITE[1:] + OF_THE_NODE) == ["not checked"] * 8
+    assert verdicts(found, OF_THE_SITE[1:] + OF_THE_NODE) == ["not checked"] * 9

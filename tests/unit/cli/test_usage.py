@@ -109,7 +109,7 @@ def test_a_run_on_this_machine_shows_what_its_steps_used(call: Any, bench: Bench
     assert "queue seconds" in shown.out
     assert "job" not in shown.out
     assert lines_of(shown.out, "0 Mark")[1] == ["0", "Mark", "0.0083", "0.0111", "75%", "3000", "75%"]
-    assert lines_of(shown.out, "all 3 units")[0][3:] == ["0.0125", "0.0167", "75%", "3000", "75%"]
+    assert lines_of(shown.out, "3 units")[0][2:] == ["0.0125", "0.0167", "75%", "3000", "75%"]
 
 
 def test_usage_of_a_run_is_there_for_programs(call: Any, bench: Bench) -> None:

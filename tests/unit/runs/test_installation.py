@@ -24,7 +24,7 @@ from treadle.settings import Settings
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 22 0:40 / /home rw,relatime shared:2 master:1 - nfs4 server:/home rw
-31 30 0:41 / /home/local\\040disk rw - xfs /dev/sdb rw
+31 30 0:41 / /home/local\\040dïsk rw - xfs /dev/sdb rw
 32 22 0:42 / /homework rw - tmpfs tmpfs rw
 """
 
@@ -92,7 +92,7 @@ def test_a_ledger_that_is_none_says_what_to_do(tmp_path: Path) -> None:
     [
         ("/var/lib", "ext4"),
         ("/home/ana", "nfs4"),
-        ("/home/local disk/ana", "xfs"),
+        ("/home/local dïsk/ana", "xfs"),
         ("/homework/ana", "tmpfs"),
         ("/", "ext4"),
     ],

@@ -192,6 +192,28 @@ def test_a_site_without_default_partition_wants_one_in_the_profile() -> None:
     assert site.judge_partitions(text, profile).verdict is Verdict.OK
 
 
+@pytest.mark.parametrize(
+    ("partition", "verdict", "text"),
+    [
+        (
+            None,
+            Verdict.FAILED,
+            "Jobs of 01:00:00 would wait for ever in short, which gives 00:10:00 at most.",
+        ),
+        ("long", Verdict.OK, "01:00:00, which long can give"),
+        ("short,long", Verdict.OK, "short,long"),
+        ("old", Verdict.OK, "old"),
+    ],
+)
+def test_jobs_must_not_ask_for_more_time_than_their_partition_gives(
+    partition: str | None, verdict: Verdict, text: str
+) -> None:
+    found = site.judge_time(PARTITIONS, ClusterProfile(defaults=Overlay(partition=partition)))
+    assert found.verdict is verdict
+    assert text in found.text
+    assert ("job_time" in found.remedy) is (verdict is Verdict.FAILED)
+
+
 def test_commands_that_are_missing_are_named() -> None:
     missing = Completed(127, "", "sacct: not found on PATH")
     found = asyncio.run(site.commands(Answers(sacct=missing, scancel=missing)))

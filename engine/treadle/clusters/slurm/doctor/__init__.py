@@ -2,7 +2,7 @@
 
 ::
 
-    site.py       commands, controller, accounting, partitions
+    site.py       commands, controller, accounting, partitions and their limits
     trial.py      one tiny job through the profile
     listener.py   what that job calls on this machine
     probe.py      what it runs on the node
@@ -49,9 +49,11 @@ async def _examine_through(transport: Transport, profile: ClusterProfile, folder
         (site.CONTROLLER, lambda: site.controller(transport)),
         (site.ACCOUNTING, lambda: site.accounting(transport)),
         (site.PARTITIONS, lambda: site.partitions(transport, profile)),
+        (site.TIME, lambda: site.time_of_jobs(transport, profile)),
     )
     for check, look in looks:
-        missing = _missing(findings, site.COMMANDS, site.CONTROLLER)
+        needs = (site.COMMANDS, site.CONTROLLER, *([site.PARTITIONS] if check == site.TIME else []))
+        missing = _missing(findings, *needs)
         findings.append(_skipped(check, missing) if missing else await _made(check, look))
     missing = _missing(findings, site.COMMANDS, site.CONTROLLER, site.PARTITIONS)
     if not missing:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 
 from treadle.clusters.slurm.transport import NOT_FOUND, Completed, Transport
 from treadle.errors import ControllerAway
 from treadle.model.findings import Finding, Verdict
 from treadle.model.profile import ClusterProfile
+from treadle.model.slurm_time import limit_seconds
 
 COMMANDS = "SLURM commands"
 CONTROLLER = "SLURM controller"
 ACCOUNTING = "SLURM accounting"
 PARTITIONS = "partitions"
+TIME = "time of jobs"
 
 ANSWER_SECONDS = 60.0
 
@@ -87,19 +88,20 @@ async def accounting(transport: Transport) -> Finding:
 
 async def partitions(transport: Transport, profile: ClusterProfile) -> Finding:
     """See that there is a partition for every job of the profile."""
-    answer = await ask(transport, "scontrol", "show", "partition", "--oneliner")
-    if answer.status:
-        raise ControllerAway("SLURM does not tell its partitions.", detail=answer.stderr)
-    return judge_partitions(answer.stdout, profile)
+    return judge_partitions(await _told(transport), profile)
+
+
+async def time_of_jobs(transport: Transport, profile: ClusterProfile) -> Finding:
+    """See that jobs of the profile ask for no more time than their partition gives."""
+    return judge_time(await _told(transport), profile)
 
 
 def judge_partitions(text: str, profile: ClusterProfile) -> Finding:
     """Compare what `scontrol show partition --oneliner` printed with what a profile names."""
-    known = {values["PartitionName"]: values for values in _records(text)}
-    default = next((name for name, values in known.items() if values.get("Default") == "YES"), None)
+    known = _partitions(text)
+    default = _default(known)
     shown = [f"{name} (default)" if name == default else name for name in known]
-    overlays = {"defaults": profile.defaults, "gpu": profile.gpu, "force": profile.force}
-    wanted = {part: overlay.partition for part, overlay in overlays.items() if overlay.partition}
+    wanted = _wanted(profile)
     for part, value in wanted.items():
         for name in value.split(","):
             if problem := _problem(name, known):
@@ -110,6 +112,23 @@ def judge_partitions(text: str, profile: ClusterProfile) -> Finding:
         return Finding(PARTITIONS, Verdict.FAILED, "The site has no default partition.", remedy)
     named = f"; of the profile: {', '.join(dict.fromkeys(wanted.values()))}" if wanted else ""
     return Finding(PARTITIONS, Verdict.OK, f"{', '.join(shown)}{named}")
+
+
+def judge_time(text: str, profile: ClusterProfile) -> Finding:
+    """Compare what `scontrol show partition --oneliner` printed with the time that jobs of a profile ask for.
+
+    Most sites take a job that asks for more than its partition gives, and let it wait for ever.
+    """
+    known = _partitions(text)
+    named = sorted(set(_wanted(profile).values())) or [_default(known) or ""]
+    for names in named:
+        limits = [known[name].get("MaxTime", "") for name in names.split(",") if name in known]
+        if limits and all(_is_shorter(limit, profile.job_seconds) for limit in limits):
+            most = " and ".join(limits)
+            what = f"Jobs of {profile.job_time} would wait for ever in {names}, which gives {most} at most."
+            remedy = f"Set job_time in the profile to '{limits[-1]}' or less, or name another partition."
+            return Finding(TIME, Verdict.FAILED, what, remedy)
+    return Finding(TIME, Verdict.OK, f"{profile.job_time}, which {' and '.join(named)} can give")
 
 
 async def ask(transport: Transport, *words: str) -> Completed:
@@ -125,9 +144,31 @@ async def ask(transport: Transport, *words: str) -> Completed:
         raise ControllerAway(f"{words[0]} did not answer within {ANSWER_SECONDS:g} s.") from error
 
 
-def _records(text: str) -> Sequence[dict[str, str]]:
+async def _told(transport: Transport) -> str:
+    answer = await ask(transport, "scontrol", "show", "partition", "--oneliner")
+    if answer.status:
+        raise ControllerAway("SLURM does not tell its partitions.", detail=answer.stderr)
+    return answer.stdout
+
+
+def _partitions(text: str) -> dict[str, dict[str, str]]:
     records = [dict(_PAIR.findall(line)) for line in text.splitlines()]
-    return [record for record in records if "PartitionName" in record]
+    return {record["PartitionName"]: record for record in records if "PartitionName" in record}
+
+
+def _default(known: dict[str, dict[str, str]]) -> str | None:
+    return next((name for name, values in known.items() if values.get("Default") == "YES"), None)
+
+
+def _wanted(profile: ClusterProfile) -> dict[str, str]:
+    """Return the partitions that a profile names, by the part of it that does."""
+    overlays = {"defaults": profile.defaults, "gpu": profile.gpu, "force": profile.force}
+    return {part: overlay.partition for part, overlay in overlays.items() if overlay.partition}
+
+
+def _is_shorter(limit: str, seconds: int) -> bool:
+    most = limit_seconds(limit) if limit else None
+    return most is not None and most < seconds
 
 
 def _problem(name: str, known: dict[str, dict[str, str]]) -> str | None:
