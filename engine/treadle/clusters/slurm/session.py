@@ -13,13 +13,13 @@ from pathlib import Path
 import dask
 from distributed import Client
 from distributed.security import Security
-from distributed.utils import get_ip, get_ip_interface
 
 from treadle.clusters.attendance import Attendance
 from treadle.clusters.delivery import OPERATION
 from treadle.clusters.dispatcher import Dispatcher
 from treadle.clusters.port import JobBook
 from treadle.clusters.servers import CONFIGURATION, QuietScheduler
+from treadle.clusters.slurm.address import driver_address
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.introduction import Introduction
 from treadle.clusters.slurm.pool import Site, SlurmPool
@@ -115,7 +115,7 @@ class Session:
     async def _dask(self) -> AsyncIterator[None]:
         security = Security.temporary()
         with dask.config.set(CONFIGURATION):  # read while they start; the user's own is back at once
-            self._scheduler = await QuietScheduler(security, host=self._host())
+            self._scheduler = await QuietScheduler(security, host=driver_address(self._profile))
             self._scheduler.add_plugin(Attendance(self._dispatcher_of))
             self._scheduler.stream_handlers[OPERATION] = self._deliver
             self._client = await Client(
@@ -134,14 +134,6 @@ class Session:
         finally:
             await self._client.close()
             await self._scheduler.close()
-
-    def _host(self) -> str:
-        """Return the address that nodes reach this machine by."""
-        if self._profile.host is not None:
-            return self._profile.host
-        interface = self._profile.interface
-        found: str = get_ip() if interface is None else get_ip_interface(interface)
-        return found
 
     async def _dismiss(self, address: str) -> None:
         await self._scheduler.remove_worker(address, stimulus_id="treadle-dismiss", close=True)

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distributed.security import Security
-from distributed.utils import get_ip, get_ip_interface
-
-from treadle.model.profile import ClusterProfile
 
 LONGEST_MESSAGE = 1000
 
@@ -32,18 +29,6 @@ class Listener:
     host: str
     port: int = 0
     ahead_seconds: float | None = None
-
-
-def driver_address(profile: ClusterProfile) -> str:
-    """Return the address that nodes reach this machine by.
-
-    Raises:
-        ValueError: There is no such interface, or it has no address.
-    """
-    if profile.host is not None:
-        return profile.host
-    found: str = get_ip() if profile.interface is None else get_ip_interface(profile.interface)
-    return found
 
 
 @asynccontextmanager

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
+from treadle.clusters.slurm.address import driver_address
 from treadle.clusters.slurm.answers import QueueEntry
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.doctor import probe
-from treadle.clusters.slurm.doctor.listener import Listener, driver_address, listening
+from treadle.clusters.slurm.doctor.listener import Listener, listening
 from treadle.clusters.slurm.doctor.telling import (
     DISTRIBUTIONS,
     JOB,
