@@ -73,4 +73,12 @@ class Overlay(Value):
         }
 
 
+class DriverOverlay(Overlay):
+    """Values for the job that drives a run: it needs little, and for long."""
+
+    cpus: Count | None = Field(1, description="CPUs of the driver")
+    memory: MemoryMb | None = Field(2000, description="memory of the driver")
+    time: _Time | None = Field("1-00:00:00", description="what the longest run may take")
+
+
 NOTHING_SAID = Overlay()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from treadle.model.constrained import Text, Value
-from treadle.model.overlay import NOTHING_SAID, Overlay, Word
+from treadle.model.overlay import NOTHING_SAID, DriverOverlay, Overlay, Word
 from treadle.model.resources import Count, MemoryMb
 from treadle.model.sbatch_lines import check_line, check_variable
 from treadle.model.slurm_time import limit_seconds
@@ -60,9 +60,8 @@ class ClusterProfile(Value):
     force: Overlay = Field(
         NOTHING_SAID, description="laid over what task and step say; an empty text takes away"
     )
-    driver: Overlay = Field(
-        Overlay(cpus=1, memory=2000, time="1-00:00:00"),
-        description="resources of the job that drives a run, with `--driver job`",
+    driver: DriverOverlay = Field(
+        DriverOverlay(), description="resources of the job that drives a run, with `--driver job`"
     )
     target_cpus_per_job: Count | None = Field(
         None, description="units share a job up to so many CPUs; unset: one unit a job"

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from treadle.clusters.slurm.address import driver_address
 from treadle.clusters.slurm.doctor import probe, site
-from treadle.clusters.slurm.doctor.listener import driver_address, listening
+from treadle.clusters.slurm.doctor.listener import listening
 from treadle.clusters.slurm.doctor.telling import (
     CLOCKS,
     DISTRIBUTIONS,
