@@ -47,10 +47,11 @@ def latest(command: Command, name: str) -> int:
     return int(run)
 
 
-def driver_of(run: int) -> psutil.Process:
+def driver_of(command: Command, run: int) -> psutil.Process:
     """Return the process that drives a run in its job."""
     words = ["-m", "treadle", "resume", str(run)]
-    [found] = [p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[2:] == words]
+    drivers = (p for p in psutil.process_iter(["cmdline"]) if (p.info["cmdline"] or [])[2:] == words)
+    [found] = [driver for driver in drivers if driver.environ()["TREADLE_HOME"] == str(command.home)]
     return found
 
 
@@ -92,7 +93,7 @@ def test_a_driver_whose_job_ends_is_missed_and_the_run_goes_on_with_another(
         job = terminal.stderr.readline().split()[-1]
         run = latest(command, name)
         wait_until(lambda: command("show", str(run)).data["state"] == "running", 60)
-        driver_of(run).kill()
+        driver_of(command, run).kill()
         said = terminal.stderr.read()
     assert terminal.returncode == 1
     assert f"Run {run} has lost its driver. SLURM job {job} " in said

@@ -59,11 +59,13 @@ def opened(folder: Path, *, slots: int = 1, max_jobs: int = 1, **more: object) -
     return SlurmCluster("slurm", ClusterProfile.model_validate(values), folder)
 
 
-def worker_processes() -> list[psutil.Process]:
+def worker_processes(folder: Path) -> list[psutil.Process]:
+    """Return the workers of clusters whose files are in a folder."""
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if "treadle.clusters.slurm.worker" in (process.info["cmdline"] or [])
+        if "treadle.clusters.slurm.worker" in (words := process.info["cmdline"] or [])
+        and any(word.startswith(f"{folder}/") for word in words)
     ]
 
 
@@ -76,7 +78,7 @@ class TestSlurmCluster(ClusterContract):
         return opened(self.folder, slots=slots)
 
     def lose_worker(self, cluster: Cluster) -> None:  # noqa: ARG002 - there is one
-        [worker] = worker_processes()
+        [worker] = worker_processes(self.folder)
         worker.kill()
 
 
@@ -89,7 +91,7 @@ def test_closing_leaves_no_job_no_process_and_no_file(slurm: DevelopmentSlurm, t
         wait_until(lambda: any(future.running() for future in futures))
         assert len(jobs(slurm)) == 3
     assert jobs(slurm) == []
-    assert worker_processes() == []
+    assert worker_processes(tmp_path) == []
     assert set(psutil.Process().children(recursive=True)) == before
     assert list(tmp_path.iterdir()) == []
 
@@ -222,4 +224,4 @@ def test_a_driver_that_is_killed_leaves_no_job_behind(slurm: DevelopmentSlurm, t
         assert driver.stdout.readline() == "running\n"
         wait_until(lambda: len(jobs(slurm)) == 8)
         driver.send_signal(signal.SIGKILL)
-    wait_until(lambda: jobs(slurm) == [] and worker_processes() == [], 30)
+    wait_until(lambda: jobs(slurm) == [] and worker_processes(tmp_path) == [], 30)
