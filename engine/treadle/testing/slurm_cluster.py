@@ -1,7 +1,6 @@
-"""What tests of clusters of SLURM jobs share: small clusters, a book, the workers there are, a doomed driver.
+"""What tests of clusters of SLURM jobs share: a small profile, a book, the workers there are, a doomed driver.
 
-As a program, `python -m treadle.testing.slurm_cluster PROFILE FOLDER`, it is a driver with more work than will
-ever be done, to be killed.
+`python -m treadle.testing.slurm_cluster PROFILE FOLDER` is a driver with more work than will ever be done.
 """
 
 from __future__ import annotations

@@ -60,15 +60,18 @@ class Reaper:
 async def _reap(profile: ClusterProfile, token: str) -> None:
     """Cancel all jobs whose name begins so, until there are none."""
     slurm = Slurm(open_transport(profile))
-    for _ in range(TRIES):
-        try:
-            jobs = await slurm.unfinished(token)
-            if not jobs:
-                return
-            await slurm.cancel(jobs)
-        except ClusterError:
-            logger.info("reaper_waits token=%s", token)
-        await asyncio.sleep(PAUSE_SECONDS)
+    try:
+        for _ in range(TRIES):
+            try:
+                jobs = await slurm.unfinished(token)
+                if not jobs:
+                    return
+                await slurm.cancel(jobs)
+            except ClusterError:
+                logger.info("reaper_waits token=%s", token)
+            await asyncio.sleep(PAUSE_SECONDS)
+    finally:
+        await slurm.close()
 
 
 def main(profile: str, token: str) -> None:
