@@ -1,4 +1,4 @@
-"""What tests of clusters of SLURM jobs share: a small profile, a book, the workers there are, a doomed driver.
+"""What tests of clusters of SLURM jobs share: a profile, a book, the workers there are, a doomed driver.
 
 `python -m treadle.testing.slurm_cluster PROFILE FOLDER` is a driver with more work than will ever be done.
 """

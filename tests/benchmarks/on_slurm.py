@@ -1,0 +1,172 @@
+"""Units in SLURM jobs beside the local cluster, on a SLURM of this machine with four nodes."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests.benchmarks.command_units import MOCK
+from tests.benchmarks.readings import Reading, Skipped, Timed, in_turn
+from tests.benchmarks.site import LOCALLY, ROOT, Driven, Place, Site
+
+from treadle.errors import ClusterError
+from treadle.ledger import jobs, runs, units
+from treadle.model.profile import ClusterProfile
+from treadle.testing.slurm import DevelopmentSlurm
+
+NODES = 4
+TARGET_STEPS = 10
+
+PROFILE = f"""
+[clusters.slurm]
+host = "127.0.0.1"
+max_jobs = {NODES}
+job_time = "00:10:00"
+
+[clusters.slurm.defaults]
+partition = "short,long"
+directives = ["--exclusive"]
+"""
+"""Each job has one unit at once and a node for itself: as many slots as the local cluster beside it."""
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What the ledger and SLURM know of a run that has ended.
+
+    Attributes:
+        noticed_seconds: From the end of the last unit to the end of its step.
+        jobs: SLURM jobs that were submitted for it.
+        files: Files that it left.
+    """
+
+    noticed_seconds: float
+    jobs: int
+    files: int
+
+
+def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
+    """The targets that a cluster has beside those of the engine."""
+    with open_slurm(site) as place:
+        yield from _null_units(site, place, quick=quick)
+        yield from _chain(site, place, quick=quick)
+
+
+@contextmanager
+def open_slurm(site: Site) -> Iterator[Place]:
+    """Start SLURM, and let the site's drivers know it.
+
+    Raises:
+        Skipped: There can be none on this machine; where CI wants to know, that is the error it is.
+    """
+    script = ROOT / "deployments" / "slurm" / "cluster"
+    slurm = DevelopmentSlurm(script, site.settings.home / "slurm", nodes=NODES)
+    try:
+        slurm.install()
+    except ClusterError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        raise Skipped(f"{error} {error.detail}") from error
+    settings = site.settings.home / "treadle.toml"
+    settings.write_text(PROFILE)
+    try:
+        with slurm:
+            yield Place("slurm", profile_of(PROFILE), slurm.environment)
+    finally:
+        settings.unlink()
+
+
+def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
+    task = site.task(site.collect(str(MOCK)), "Act on Item").task.ref
+    count = 40 if quick else 1000
+    beside = LOCALLY.with_workers(NODES)
+    ended: list[Aftermath] = []
+
+    def local() -> float:
+        return site.drive(site.submit([task], count), beside).seconds
+
+    def remote() -> float:
+        driven = site.drive(site.submit([task], count, place=place), place)
+        ended.append(aftermath(site, driven))
+        return driven.seconds
+
+    def start() -> float:
+        return float(site.answer(["tests.benchmarks.starting", str(NODES)], place)["seconds"])
+
+    ours, theirs, starting = in_turn(1 if quick else 3, (count, remote), (count, local), (1, start))
+    what = f"{count:,} null units of the mock package in {NODES} SLURM jobs, each on a node of its own"
+    details = {"treadle": ours.as_json(), "beside": theirs.as_json(), "starting": starting.as_json()}
+    yield Reading(
+        f"{what}, without the time in which SLURM starts {NODES} workers",
+        f"the local cluster with {NODES} slots",
+        (median(ours) - median(starting)) / median(theirs),
+        "times its time",
+        "at most",
+        1.3,
+        details,
+    )
+    noticed = max(one.noticed_seconds for one in ended)
+    yield Reading(
+        f"{what}: the step's end after that of its last unit", "", noticed, "s", "at most", 1, details
+    )
+    most = max(one.jobs for one in ended)
+    yield Reading(f"{what}: calls of sbatch", "", most, "calls", "at most", NODES, details)
+    files = max(one.files for one in ended)
+    yield Reading(f"{what}: files left", "", files, "files", "at most", 29, details)
+
+
+def _chain(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
+    """The first step brings a worker up; its end begins the clock."""
+    task = site.task(site.collect(str(MOCK)), "Act on Item").task.ref
+    steps = 3 if quick else TARGET_STEPS
+
+    def run() -> float:
+        driven = site.drive(site.submit([task] * (1 + steps), 1, place=place), place)
+        with site.ledger.reading() as tx:
+            run = runs.load_run(tx, driven.run_id)
+        ends = [step.ended_at for step in run.steps if step.ended_at is not None]
+        return (ends[-1] - ends[0]).total_seconds()
+
+    [timed] = in_turn(1 if quick else 5, (steps, run))
+    yield Reading(
+        f"a chain of {steps} null steps on SLURM, one unit each, once a worker is up",
+        "",
+        timed.seconds_per_unit,
+        "s a step",
+        "at most",
+        1,
+        {"treadle": timed.as_json()},
+    )
+
+
+def aftermath(site: Site, driven: Driven) -> Aftermath:
+    """Look at a run of one step that has ended."""
+    with site.ledger.reading() as tx:
+        [step] = runs.load_run(tx, driven.run_id).steps
+        entries = units.list_units(tx, driven.run_id, step.position)
+        submitted = jobs.list_jobs(tx, driven.run_id)
+    last = max(
+        entry.started_at + timedelta(seconds=entry.seconds or 0) for entry in entries if entry.started_at
+    )
+    assert step.ended_at is not None
+    assert {job.state for job in submitted} == {"COMPLETED"}, submitted
+    of_jobs = [path for path in (site.settings.home / "clusters").rglob("*") if path.is_file()]
+    return Aftermath(
+        noticed_seconds=(step.ended_at - last).total_seconds(),
+        jobs=len(submitted),
+        files=len(of_jobs) + len(site.files_of(driven.run_id)),
+    )
+
+
+def median(timed: Timed) -> float:
+    """Seconds of one whole measurement."""
+    return timed.seconds_per_unit * timed.units
+
+
+def profile_of(text: str) -> ClusterProfile:
+    """Return the profile in the text of a settings file."""
+    return ClusterProfile.model_validate(tomllib.loads(text)["clusters"]["slurm"])
