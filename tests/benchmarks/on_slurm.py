@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.benchmarks.command_units import MOCK
 from tests.benchmarks.readings import Reading, Skipped, Timed, in_turn
@@ -15,6 +15,7 @@ from tests.benchmarks.site import LOCALLY, ROOT, Driven, Place, Site
 
 from treadle.errors import ClusterError
 from treadle.ledger import jobs, runs, units
+from treadle.ledger.units import UnitEntry
 from treadle.model.profile import ClusterProfile
 from treadle.testing.slurm import DevelopmentSlurm
 
@@ -120,16 +121,17 @@ def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
 
 
 def _chain(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
-    """The first step brings a worker up; its end begins the clock."""
+    """The first step brings a worker up; the end of its unit begins the clock, and the run's end stops it."""
     task = site.task(site.collect(str(MOCK)), "Act on Item").task.ref
     steps = 3 if quick else TARGET_STEPS
 
     def run() -> float:
         driven = site.drive(site.submit([task] * (1 + steps), 1, place=place), place)
         with site.ledger.reading() as tx:
-            run = runs.load_run(tx, driven.run_id)
-        ends = [step.ended_at for step in run.steps if step.ended_at is not None]
-        return (ends[-1] - ends[0]).total_seconds()
+            ended_at = runs.load_run(tx, driven.run_id).ended_at
+            entries = units.list_units(tx, driven.run_id, 0)
+        assert ended_at is not None
+        return (ended_at - last_end(entries)).total_seconds()
 
     [timed] = in_turn(1 if quick else 5, (steps, run))
     yield Reading(
@@ -149,16 +151,22 @@ def aftermath(site: Site, driven: Driven) -> Aftermath:
         [step] = runs.load_run(tx, driven.run_id).steps
         entries = units.list_units(tx, driven.run_id, step.position)
         submitted = jobs.list_jobs(tx, driven.run_id)
-    last = max(
-        entry.started_at + timedelta(seconds=entry.seconds or 0) for entry in entries if entry.started_at
-    )
     assert step.ended_at is not None
     assert {job.state for job in submitted} == {"COMPLETED"}, submitted
     of_jobs = [path for path in (site.settings.home / "clusters").rglob("*") if path.is_file()]
     return Aftermath(
-        noticed_seconds=(step.ended_at - last).total_seconds(),
+        noticed_seconds=(step.ended_at - last_end(entries)).total_seconds(),
         jobs=len(submitted),
         files=len(of_jobs) + len(site.files_of(driven.run_id)),
+    )
+
+
+def last_end(entries: Sequence[UnitEntry]) -> datetime:
+    """Return when the last of units ended, by its worker's clock."""
+    return max(
+        entry.started_at + timedelta(seconds=entry.seconds)
+        for entry in entries
+        if entry.started_at is not None and entry.seconds is not None
     )
 
 
