@@ -167,6 +167,15 @@ def test_two_shapes_are_two_pools_and_equal_ones_share(tmp_path: Path) -> None:
         assert small.submit(os.getenv, "SLURM_CPUS_PER_TASK").result(60) == "1"
 
 
+def test_a_worker_has_its_files_where_the_profile_says_and_leaves_none(tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    local.mkdir()
+    with opened(tmp_path / "clusters", local_directory=str(local)) as cluster:
+        assert cluster.pool().submit(abs, -1).result(60) == 1
+        assert [path.name.startswith("treadle-worker-") for path in local.iterdir()] == [True]
+    assert list(local.iterdir()) == []
+
+
 def test_a_driver_that_is_killed_leaves_no_job_behind(slurm: DevelopmentSlurm, tmp_path: Path) -> None:
     """Two run, six are pending."""
     with doomed_driver(small_profile(max_jobs=JOBS_OF_DRIVER), tmp_path):

@@ -123,6 +123,7 @@ class Session:
                 key=security.tls_worker_key,
                 module_path=sys.path,
                 patience_seconds=self._profile.start_seconds,
+                local_directory=self._profile.local_directory,
             ).write(self._folder)
             yield
         finally:
