@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-import tomllib
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from tests.benchmarks.command_units import MOCK
 from tests.benchmarks.readings import Reading, Skipped, Timed, in_turn
@@ -20,33 +22,30 @@ from treadle.model.profile import ClusterProfile
 from treadle.testing.slurm import DevelopmentSlurm
 
 NODES = 4
-TARGET_STEPS = 10
+STEPS = 10
+CALLS = "calls"
 
-PROFILE = f"""
-[clusters.slurm]
-host = "127.0.0.1"
-max_jobs = {NODES}
-job_time = "00:10:00"
-
-[clusters.slurm.defaults]
-partition = "short,long"
-directives = ["--exclusive"]
-"""
+PROFILE: dict[str, object] = {
+    "host": "127.0.0.1",
+    "max_jobs": NODES,
+    "job_time": "00:10:00",
+    "defaults": {"partition": "short,long", "directives": ["--exclusive"]},
+}
 """Each job has one unit at once and a node for itself: as many slots as the local cluster beside it."""
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What the ledger and SLURM know of a run that has ended.
+    """What is left of a run that has ended.
 
     Attributes:
         noticed_seconds: From the end of the last unit to the end of its step.
-        jobs: SLURM jobs that were submitted for it.
+        calls: Calls of sbatch, refused ones included.
         files: Files that it left.
     """
 
     noticed_seconds: float
-    jobs: int
+    calls: int
     files: int
 
 
@@ -59,7 +58,7 @@ def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
 
 @contextmanager
 def open_slurm(site: Site) -> Iterator[Place]:
-    """Start SLURM, and let the site's drivers know it.
+    """Start SLURM; drivers of runs at that place know it.
 
     Raises:
         Skipped: There can be none on this machine; where CI wants to know, that is the error it is.
@@ -72,13 +71,28 @@ def open_slurm(site: Site) -> Iterator[Place]:
         if os.environ.get("CI") == "true":
             raise
         raise Skipped(f"{error} {error.detail}") from error
-    settings = site.settings.home / "treadle.toml"
-    settings.write_text(PROFILE)
-    try:
-        with slurm:
-            yield Place("slurm", profile_of(PROFILE), slurm.environment)
-    finally:
-        settings.unlink()
+    variables = {
+        "PATH": f"{count_calls(site)}:{os.environ['PATH']}",
+        "TREADLE_CLUSTERS": json.dumps({"slurm": PROFILE}),
+    }
+    with slurm:
+        yield Place("slurm", ClusterProfile.model_validate(PROFILE), {**slurm.environment, **variables})
+
+
+def count_calls(site: Site) -> Path:
+    """Make a folder for the front of PATH, with an sbatch that writes down that it was called."""
+    folder = site.settings.home / "counting"
+    folder.mkdir()
+    (folder / CALLS).touch()
+    program = folder / "sbatch"
+    program.write_text(f'#!/bin/sh\necho >>"{folder / CALLS}"\nexec {shutil.which("sbatch")} "$@"\n')
+    program.chmod(0o700)
+    return folder
+
+
+def calls_so_far(site: Site) -> int:
+    """How often sbatch was called."""
+    return (site.settings.home / "counting" / CALLS).read_text().count("\n")
 
 
 def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
@@ -91,8 +105,9 @@ def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
         return site.drive(site.submit([task], count), beside).seconds
 
     def remote() -> float:
+        before = calls_so_far(site)
         driven = site.drive(site.submit([task], count, place=place), place)
-        ended.append(aftermath(site, driven))
+        ended.append(aftermath(site, driven, calls_so_far(site) - before))
         return driven.seconds
 
     def start() -> float:
@@ -114,8 +129,8 @@ def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
     yield Reading(
         f"{what}: the step's end after that of its last unit", "", noticed, "s", "at most", 1, details
     )
-    most = max(one.jobs for one in ended)
-    yield Reading(f"{what}: calls of sbatch", "", most, "calls", "at most", NODES, details)
+    calls = max(one.calls for one in ended)
+    yield Reading(f"{what}: calls of sbatch", "", calls, "calls", "at most", NODES, details)
     files = max(one.files for one in ended)
     yield Reading(f"{what}: files left", "", files, "files", "at most", 29, details)
 
@@ -123,7 +138,7 @@ def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
 def _chain(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
     """The first step brings a worker up; the end of its unit begins the clock, and the run's end stops it."""
     task = site.task(site.collect(str(MOCK)), "Act on Item").task.ref
-    steps = 3 if quick else TARGET_STEPS
+    steps = 3 if quick else STEPS
 
     def run() -> float:
         driven = site.drive(site.submit([task] * (1 + steps), 1, place=place), place)
@@ -145,18 +160,19 @@ def _chain(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
     )
 
 
-def aftermath(site: Site, driven: Driven) -> Aftermath:
-    """Look at a run of one step that has ended."""
+def aftermath(site: Site, driven: Driven, calls: int) -> Aftermath:
+    """Look at a run of one step that has ended, for which sbatch was called so often."""
     with site.ledger.reading() as tx:
         [step] = runs.load_run(tx, driven.run_id).steps
         entries = units.list_units(tx, driven.run_id, step.position)
         submitted = jobs.list_jobs(tx, driven.run_id)
     assert step.ended_at is not None
     assert {job.state for job in submitted} == {"COMPLETED"}, submitted
+    assert calls >= len(submitted) > 0, calls
     of_jobs = [path for path in (site.settings.home / "clusters").rglob("*") if path.is_file()]
     return Aftermath(
         noticed_seconds=(step.ended_at - last_end(entries)).total_seconds(),
-        jobs=len(submitted),
+        calls=calls,
         files=len(of_jobs) + len(site.files_of(driven.run_id)),
     )
 
@@ -173,8 +189,3 @@ def last_end(entries: Sequence[UnitEntry]) -> datetime:
 def median(timed: Timed) -> float:
     """Seconds of one whole measurement."""
     return timed.seconds_per_unit * timed.units
-
-
-def profile_of(text: str) -> ClusterProfile:
-    """Return the profile in the text of a settings file."""
-    return ClusterProfile.model_validate(tomllib.loads(text)["clusters"]["slurm"])
