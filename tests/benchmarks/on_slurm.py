@@ -41,11 +41,13 @@ class Aftermath:
     Attributes:
         noticed_seconds: From the end of the last unit to the end of its step.
         calls: Calls of sbatch, refused ones included.
+        workers: Workers that ran units: a short run is over before the last of them is up.
         files: Files that it left.
     """
 
     noticed_seconds: float
     calls: int
+    workers: int
     files: int
 
 
@@ -115,7 +117,12 @@ def _null_units(site: Site, place: Place, *, quick: bool) -> Iterator[Reading]:
 
     ours, theirs, starting = in_turn(1 if quick else 3, (count, remote), (count, local), (1, start))
     what = f"{count:,} null units of the mock package in {NODES} SLURM jobs, each on a node of its own"
-    details = {"treadle": ours.as_json(), "beside": theirs.as_json(), "starting": starting.as_json()}
+    details = {
+        "treadle": ours.as_json(),
+        "beside": theirs.as_json(),
+        "starting": starting.as_json(),
+        "workers": [one.workers for one in ended],
+    }
     yield Reading(
         f"{what}, without the time in which SLURM starts {NODES} workers",
         f"the local cluster with {NODES} slots",
@@ -165,14 +172,14 @@ def aftermath(site: Site, driven: Driven, calls: int) -> Aftermath:
     with site.ledger.reading() as tx:
         [step] = runs.load_run(tx, driven.run_id).steps
         entries = units.list_units(tx, driven.run_id, step.position)
-        submitted = jobs.list_jobs(tx, driven.run_id)
+        submitted = len(jobs.list_jobs(tx, driven.run_id))
     assert step.ended_at is not None
-    assert {job.state for job in submitted} == {"COMPLETED"}, submitted
-    assert calls >= len(submitted) > 0, calls
+    assert calls >= submitted > 0, calls
     of_jobs = [path for path in (site.settings.home / "clusters").rglob("*") if path.is_file()]
     return Aftermath(
         noticed_seconds=(step.ended_at - last_end(entries)).total_seconds(),
         calls=calls,
+        workers=len({entry.worker for entry in entries}),
         files=len(of_jobs) + len(site.files_of(driven.run_id)),
     )
 
