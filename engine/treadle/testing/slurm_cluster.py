@@ -77,7 +77,9 @@ def worker_pids(folder: Path) -> list[int]:
 
 @contextmanager
 def doomed_driver(profile: ClusterProfile, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a driver with `JOBS_OF_DRIVER` jobs of 4 cpus, the first of which runs by now; killed in the end.
+    """Run a driver with `JOBS_OF_DRIVER` jobs of 4 cpus, and kill it in the end; then its reaper is done, too.
+
+    One of the jobs runs by now.
 
     Args:
         profile: Of its cluster; has room for those jobs.
@@ -88,7 +90,10 @@ def doomed_driver(profile: ClusterProfile, folder: Path) -> Iterator[subprocess.
         try:
             if driver.stdout is None or driver.stdout.readline() != f"{RUNNING}\n":
                 raise AssertionError("the driver ended before its first job ran")
+            left = Path(f"/proc/{driver.pid}/task/{driver.pid}/children").read_text().split()
             yield driver
+            driver.kill()
+            wait_until(lambda: not any(Path("/proc", pid).exists() for pid in left))
         finally:
             driver.kill()
 
