@@ -77,7 +77,7 @@ def worker_pids(folder: Path) -> list[int]:
 
 @contextmanager
 def doomed_driver(profile: ClusterProfile, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a driver with `JOBS_OF_DRIVER` jobs of 4 cpus, and kill it in the end; then its reaper is done, too.
+    """Run a driver with `JOBS_OF_DRIVER` jobs of 4 cpus; in the end kill it, and wait for its reaper.
 
     One of the jobs runs by now.
 
