@@ -11,7 +11,7 @@ import pytest
 
 from treadle.clusters import Cluster
 from treadle.clusters.slurm.cluster import SlurmCluster
-from treadle.errors import ClusterError, HostUnreachable
+from treadle.errors import HostUnreachable
 from treadle.model.profile import ClusterProfile
 from treadle.testing.cluster import ClusterContract, wait_for_file, wait_until
 from treadle.testing.slurm import DevelopmentSlurm
@@ -25,20 +25,6 @@ from treadle.testing.slurm_cluster import (
 from treadle.testing.ssh import LoopbackSsh
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def submitting(slurm: DevelopmentSlurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSsh]:
-    """The machine that has SLURM's commands: its sessions know which SLURM, and nobody else does."""
-    server = LoopbackSsh(tmp_path_factory.mktemp("submitting"), slurm.environment)
-    try:
-        server.start()
-    except ClusterError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"No SSH server: {error} {error.detail}")
-    yield server
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
