@@ -11,9 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import chain, command_units, function_units, many_units, merging, project_image
+from tests.benchmarks import (
+    chain,
+    command_units,
+    function_units,
+    many_units,
+    merging,
+    on_slurm,
+    project_image,
+)
 from tests.benchmarks.machine import describe_machine
-from tests.benchmarks.readings import Reading
+from tests.benchmarks.readings import Reading, Skipped
 from tests.benchmarks.site import ROOT, Site, open_site
 
 FILE = ROOT / "docs" / "benchmarks.json"
@@ -26,6 +34,7 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Reading]]] = {
     "chain": chain.measure,
     "many": many_units.measure,
     "merging": merging.measure,
+    "slurm": on_slurm.measure,
 }
 
 
@@ -40,7 +49,11 @@ def main() -> None:
     machine = describe_machine()
     with tempfile.TemporaryDirectory(prefix="treadle-benchmarks-") as folder, open_site(Path(folder)) as site:
         for name in options.names or BENCHMARKS:
-            rows = run(site, name, quick=options.quick)
+            try:
+                rows = run(site, name, quick=options.quick)
+            except Skipped as reason:
+                sys.stdout.write(f"{name:10} SKIPPED: {reason}\n")
+                continue
             if not options.quick:
                 store(name, rows, machine)
 

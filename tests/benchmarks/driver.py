@@ -14,11 +14,11 @@ from treadle.runs.drive import drive
 from treadle.settings import load_settings
 
 
-def main(run_id: int) -> None:
+def main(run_id: int, cluster_name: str) -> None:
     """Drive one run, once the cluster is up."""
     settings = load_settings()
     file = sqlite_url(settings.home / "ledger.sqlite")
-    with Ledger(file) as ledger, open_cluster("local", settings) as cluster:
+    with Ledger(file) as ledger, open_cluster(cluster_name, settings) as cluster:
         begin = time.time()
         run = drive(run_id, ledger=ledger, settings=settings, cluster=cluster, observer=Observer())
         returned = time.time()
@@ -37,4 +37,4 @@ def main(run_id: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

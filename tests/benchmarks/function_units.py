@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from tests.benchmarks.functions import nothing
@@ -19,7 +18,7 @@ def measure(site: Site, *, quick: bool) -> Iterator[Reading]:
         return site.drive(site.submit([task], count)).seconds
 
     def other(way: str, units: int) -> float:
-        command = [sys.executable, "-m", "tests.benchmarks.beside_dask", way, str(units), str(site.slots)]
+        command = ["tests.benchmarks.beside_dask", way, str(units), str(site.slots)]
         return float(site.answer(command))
 
     run, raw, tasks = in_turn(

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
+class Skipped(Exception):
+    """This machine has not what a benchmark needs; the text says what."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """One row of the table.

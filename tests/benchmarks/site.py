@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from treadle.collect.functions import function_name, register_functions
 from treadle.ledger import Ledger, datasets, packages, runs, sqlite_url, units
 from treadle.ledger.packages import PackageRecord
 from treadle.model.dataset import Dataset, Item
+from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
 from treadle.model.states import RunState, UnitState
 from treadle.model.task import InstalledTask, Task, TaskPart, TaskRef, TaskType
-from treadle.runs.submit import submit
+from treadle.runs.submit import Target, submit
 from treadle.runs.workflows import import_workflow
 from treadle.settings import Settings
 from treadle.testing.command import Command
@@ -33,6 +34,28 @@ FUNCTIONS = "treadle-benchmark-functions"
 
 MakeItems = Callable[[Path, int], list[str]]
 """Makes so many items in a folder, and returns their URLs."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where runs run.
+
+    Attributes:
+        cluster: Name of the cluster.
+        profile: What is known of it.
+        variables: What a driver has in its environment besides.
+    """
+
+    cluster: str = LOCAL
+    profile: ClusterProfile = THIS_MACHINE
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def with_workers(self, workers: int) -> Place:
+        """The same with so many units at once, where this machine's number is what counts."""
+        return replace(self, variables={**self.variables, "TREADLE_WORKERS": str(workers)})
+
+
+LOCALLY = Place()
 
 
 @dataclass(frozen=True)
@@ -107,6 +130,7 @@ class Site:
         count: int,
         make_items: MakeItems | None = None,
         types: Mapping[str, bool] | None = None,
+        place: Place = LOCALLY,
     ) -> int:
         """Make a run of a chain of parallel tasks on so many items, of these types, in a new folder."""
         name = f"benchmark-{next(self._numbers)}"
@@ -124,7 +148,14 @@ class Site:
         )
         with self.ledger.writing() as tx:
             datasets.create_dataset(tx, dataset)
-        return submit(self.ledger, workflow=name, dataset=name, type_filters={}, attribute_filters={})
+        return submit(
+            self.ledger,
+            workflow=name,
+            dataset=name,
+            type_filters={},
+            attribute_filters={},
+            target=Target(place.cluster, place.profile),
+        )
 
     def new_folder(self) -> Path:
         """Make a folder for data."""
@@ -132,10 +163,10 @@ class Site:
         folder.mkdir(parents=True)
         return folder
 
-    def drive(self, run_id: int) -> Driven:
+    def drive(self, run_id: int, place: Place = LOCALLY) -> Driven:
         """Drive a run in a process of its own, and check in the ledger that every unit is done."""
-        command = [sys.executable, "-m", "tests.benchmarks.driver", str(run_id)]
-        driven = Driven(run_id=run_id, **self.answer(command))
+        words = ["tests.benchmarks.driver", str(run_id), place.cluster]
+        driven = Driven(run_id=run_id, **self.answer(words, place))
         with self.ledger.reading() as tx:
             run = runs.load_run(tx, run_id)
             ended = [units.list_units(tx, run_id, step.position) for step in run.steps]
@@ -161,11 +192,11 @@ class Site:
         """Call `treadle` as a user does, in a process of its own; return the JSON that it prints."""
         return Command(self.settings.home)(*words).data
 
-    def answer(self, command: Sequence[str]) -> Any:
-        """Run a program of the benchmarks; return the JSON that it prints last."""
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
-        )
+    def answer(self, words: Sequence[str], place: Place = LOCALLY) -> Any:
+        """Run a module of the benchmarks with arguments; return the JSON that it prints last."""
+        command = [sys.executable, "-m", *words]
+        environment = {**self.environment, **place.variables}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stderr[-5000:]}"
         return json.loads(done.stdout.splitlines()[-1])
 

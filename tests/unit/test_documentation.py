@@ -73,6 +73,17 @@ def test_the_example_of_a_cluster_is_one_that_settings_take(
     assert profile.force.given() == {"account": "imaging", "constraint": None}
 
 
+def test_the_example_of_a_cluster_behind_ssh_is_one_that_settings_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TREADLE_HOME", str(tmp_path / "home"))
+    (tmp_path / "treadle.toml").write_text((EXAMPLES / "cluster-ssh.toml").read_text())
+    profile = load_settings(folder=tmp_path).cluster("slurm")
+    assert profile.host == "workstation.example"
+    assert profile.ssh is not None
+    assert (profile.ssh.host, profile.ssh.user) == ("login.example", "jane")
+
+
 def test_the_examples_of_a_steps_keys_are_what_a_workflow_takes() -> None:
     """They stand alone on the page; here they stand in a workflow."""
     keys = json.loads((EXAMPLES / "policy.json").read_text())

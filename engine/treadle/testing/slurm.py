@@ -93,6 +93,10 @@ class DevelopmentSlurm:
             text=True,
         )
 
+    def jobs(self) -> list[str]:
+        """Return the ids of all jobs that wait or run."""
+        return self.run("squeue", "--noheader", "--format=%A").stdout.split()
+
     def stop_controller(self) -> None:
         """Stop slurmctld: jobs run on, and every command fails after some seconds."""
         self._order("stop-controller")

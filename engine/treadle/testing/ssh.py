@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from treadle.errors import ClusterError
 from treadle.testing.cluster import wait_until
 
 HOST = "127.0.0.1"
+_NOTHING: Mapping[str, str] = {}
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
@@ -25,6 +27,7 @@ class LoopbackSsh:
 
     Args:
         folder: There already; takes its keys and configuration.
+        variables: In the environment of every session; no spaces in them.
 
     Attributes:
         host: Its address.
@@ -34,13 +37,14 @@ class LoopbackSsh:
         known_hosts: A file with its own public key.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] = _NOTHING) -> None:
         self.host = HOST
         self.port = _free_port()
         self.user = getpass.getuser()
         self.key_file = folder / "user_key"
         self.known_hosts = folder / "known_hosts"
         self._folder = folder
+        self._variables = dict(variables)
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -92,7 +96,7 @@ class LoopbackSsh:
 
     def _configure(self) -> Path:
         file = self._folder / "sshd_config"
-        lines = {
+        lines: dict[str, object] = {
             "ListenAddress": f"{self.host}:{self.port}",
             "HostKey": self._folder / "host_key",
             "AuthorizedKeysFile": self.key_file.with_suffix(".pub"),
@@ -104,6 +108,8 @@ class LoopbackSsh:
             "StrictModes": "no",
             "PidFile": "none",
         }
+        if self._variables:
+            lines["SetEnv"] = " ".join(f"{name}={value}" for name, value in self._variables.items())
         file.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
         return file
 

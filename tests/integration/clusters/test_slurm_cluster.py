@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,31 +12,20 @@ import psutil
 import pytest
 
 from treadle.clusters import Cluster
-from treadle.clusters.port import JobOver, JobStarted
 from treadle.clusters.slurm.cluster import SlurmCluster
 from treadle.errors import WorkerLost, WorkersUnavailable
-from treadle.model.profile import ClusterProfile
 from treadle.model.resources import Resources
 from treadle.testing.cluster import ClusterContract, wait_for_file, wait_until
 from treadle.testing.slurm import DevelopmentSlurm
+from treadle.testing.slurm_cluster import (
+    JOBS_OF_DRIVER,
+    RememberingBook,
+    doomed_driver,
+    small_profile,
+    worker_pids,
+)
 
 pytestmark = pytest.mark.integration
-
-PROFILE = {"host": "127.0.0.1", "poll_seconds": 0.5, "poll_seconds_max": 2, "job_time": "00:05:00"}
-
-
-class Book:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.jobs: list[JobStarted] = []
-        self.ends: dict[str, JobOver] = {}
-
-    def started(self, job: JobStarted) -> None:
-        self.jobs.append(job)
-
-    def over(self, job: JobOver) -> None:
-        self.ends[job.id] = job
 
 
 @pytest.fixture(autouse=True)
@@ -46,27 +33,11 @@ def use_slurm(slurm: DevelopmentSlurm, monkeypatch: pytest.MonkeyPatch) -> Itera
     for name, value in slurm.environment.items():
         monkeypatch.setenv(name, value)
     yield
-    assert jobs(slurm) == []
-
-
-def jobs(slurm: DevelopmentSlurm) -> list[str]:
-    """Return the ids of all jobs in the queue."""
-    return slurm.run("squeue", "--noheader", "--format=%A").stdout.split()
+    assert slurm.jobs() == []
 
 
 def opened(folder: Path, *, slots: int = 1, max_jobs: int = 1, **more: object) -> SlurmCluster:
-    values = {**PROFILE, "max_jobs": max_jobs, "target_cpus_per_job": slots, **more}
-    return SlurmCluster("slurm", ClusterProfile.model_validate(values), folder)
-
-
-def worker_processes(folder: Path) -> list[psutil.Process]:
-    """Return the workers of clusters whose files are in a folder."""
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if "treadle.clusters.slurm.worker" in (words := process.info["cmdline"] or [])
-        and any(word.startswith(f"{folder}/") for word in words)
-    ]
+    return SlurmCluster("slurm", small_profile(slots=slots, max_jobs=max_jobs, **more), folder)
 
 
 class TestSlurmCluster(ClusterContract):
@@ -78,8 +49,8 @@ class TestSlurmCluster(ClusterContract):
         return opened(self.folder, slots=slots)
 
     def lose_worker(self, cluster: Cluster) -> None:  # noqa: ARG002 - there is one
-        [worker] = worker_processes(self.folder)
-        worker.kill()
+        [worker] = worker_pids(self.folder)
+        os.kill(worker, signal.SIGKILL)
 
 
 def test_closing_leaves_no_job_no_process_and_no_file(slurm: DevelopmentSlurm, tmp_path: Path) -> None:
@@ -89,9 +60,9 @@ def test_closing_leaves_no_job_no_process_and_no_file(slurm: DevelopmentSlurm, t
         pool.expect("test", 3)
         futures = [pool.submit(time.sleep, 600) for _ in range(3)]
         wait_until(lambda: any(future.running() for future in futures))
-        assert len(jobs(slurm)) == 3
-    assert jobs(slurm) == []
-    assert worker_processes(tmp_path) == []
+        assert len(slurm.jobs()) == 3
+    assert slurm.jobs() == []
+    assert worker_pids(tmp_path) == []
     assert set(psutil.Process().children(recursive=True)) == before
     assert list(tmp_path.iterdir()) == []
 
@@ -99,12 +70,12 @@ def test_closing_leaves_no_job_no_process_and_no_file(slurm: DevelopmentSlurm, t
 def test_a_cancelled_job_is_told_by_its_number_and_who_did_it_and_another_takes_its_place(
     slurm: DevelopmentSlurm, tmp_path: Path
 ) -> None:
-    book = Book()
+    book = RememberingBook()
     with opened(tmp_path) as cluster:
         cluster.report_to(book)
         running = cluster.pool().submit(time.sleep, 600)
         wait_until(running.running)
-        [job] = jobs(slurm)
+        [job] = slurm.jobs()
         slurm.run("scancel", job)
         lost = running.exception(60)
         assert isinstance(lost, WorkerLost)
@@ -166,7 +137,7 @@ def test_where_the_queue_is_full_the_work_waits_and_is_done_in_the_end(
 def test_while_the_controller_is_away_work_goes_on_and_nothing_is_taken_for_dead(
     slurm: DevelopmentSlurm, tmp_path: Path
 ) -> None:
-    book = Book()
+    book = RememberingBook()
     with opened(tmp_path, max_jobs=2) as cluster:
         cluster.report_to(book)
         pool = cluster.pool()
@@ -196,32 +167,17 @@ def test_two_shapes_are_two_pools_and_equal_ones_share(tmp_path: Path) -> None:
         assert small.submit(os.getenv, "SLURM_CPUS_PER_TASK").result(60) == "1"
 
 
-DRIVER = """
-import sys, time
-from pathlib import Path
-from treadle.clusters.slurm.cluster import SlurmCluster
-from treadle.model.profile import ClusterProfile
-from treadle.model.resources import Resources
-profile = ClusterProfile.model_validate_json(sys.argv[1])
-with SlurmCluster("slurm", profile, Path(sys.argv[2])) as cluster:
-    pool = cluster.pool(Resources(partition="short", cpus=4))
-    pool.expect("test", 8)
-    futures = [pool.submit(time.sleep, 600) for _ in range(8)]
-    while not any(future.running() for future in futures):
-        time.sleep(0.05)
-    print("running", flush=True)
-    time.sleep(600)
-"""
+def test_a_worker_has_its_files_where_the_profile_says_and_leaves_none(tmp_path: Path) -> None:
+    local = tmp_path / "local"
+    local.mkdir()
+    with opened(tmp_path / "clusters", local_directory=str(local)) as cluster:
+        assert cluster.pool().submit(abs, -1).result(60) == 1
+        assert [path.name.startswith("treadle-worker-") for path in local.iterdir()] == [True]
+    assert list(local.iterdir()) == []
 
 
 def test_a_driver_that_is_killed_leaves_no_job_behind(slurm: DevelopmentSlurm, tmp_path: Path) -> None:
     """Two run, six are pending."""
-    values = {**PROFILE, "max_jobs": 8}
-    profile = ClusterProfile.model_validate(values).model_dump_json()
-    words = [sys.executable, "-c", DRIVER, profile, str(tmp_path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as driver:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == "running\n"
-        wait_until(lambda: len(jobs(slurm)) == 8)
-        driver.send_signal(signal.SIGKILL)
-    wait_until(lambda: jobs(slurm) == [] and worker_processes(tmp_path) == [], 30)
+    with doomed_driver(small_profile(max_jobs=JOBS_OF_DRIVER), tmp_path):
+        wait_until(lambda: len(slurm.jobs()) == JOBS_OF_DRIVER)
+    wait_until(lambda: slurm.jobs() == [] and worker_pids(tmp_path) == [], 30)

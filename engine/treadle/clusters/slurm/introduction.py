@@ -25,6 +25,7 @@ class Introduction:
         key: Its private key.
         module_path: Where workers find modules, as the driver does.
         patience_seconds: How long a worker tries to reach the scheduler.
+        local_directory: Folder on the node for the worker's own folder; None for the node's temporary one.
     """
 
     scheduler: str
@@ -33,6 +34,7 @@ class Introduction:
     key: str
     module_path: list[str]
     patience_seconds: float
+    local_directory: str | None
 
     def write(self, folder: Path) -> None:
         """Write it into an existing private folder."""

@@ -13,6 +13,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from typing import IO, cast
 
 from treadle.clusters.slurm.commands import Slurm
@@ -23,7 +24,7 @@ from treadle.model.profile import ClusterProfile
 
 ALL_DONE = b"done\n"
 PAUSE_SECONDS = 5.0
-TRIES = 120
+PATIENCE_SECONDS = 600.0
 
 logger = logging.getLogger(__name__)
 
@@ -60,17 +61,21 @@ class Reaper:
 
 
 async def _reap(profile: ClusterProfile, token: str) -> None:
-    """Cancel all jobs whose name begins so, until there are none."""
+    """Cancel all jobs whose name begins so, until there are none; give up when SLURM is away for too long."""
     slurm = Slurm(open_transport(profile))
-    for _ in range(TRIES):
-        try:
-            jobs = await slurm.unfinished(token)
-            if not jobs:
-                return
-            await slurm.cancel(jobs)
-        except ClusterError:
-            logger.info("reaper_waits token=%s", token)
-        await asyncio.sleep(PAUSE_SECONDS)
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                jobs = await slurm.unfinished(token)
+                if not jobs:
+                    return
+                await slurm.cancel(jobs)
+            except ClusterError:
+                logger.info("reaper_waits token=%s", token)
+            await asyncio.sleep(PAUSE_SECONDS)
+    finally:
+        await slurm.close()
 
 
 def main(profile: str, token: str) -> None:

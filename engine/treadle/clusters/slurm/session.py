@@ -67,8 +67,12 @@ class Session:
         Args:
             opened: Gets this session once pools can be had.
             closing: Set when it is time to close.
+
+        Raises:
+            HostUnreachable: There is no way to the machine that submits jobs; later that would be waited for.
         """
-        slurm = Slurm(open_transport(self._profile))
+        transport = open_transport(self._profile)
+        slurm = Slurm(transport)
         watcher = Watcher(
             slurm,
             shortest_seconds=self._profile.poll_seconds,
@@ -87,6 +91,8 @@ class Session:
         )
         async with AsyncExitStack() as stack:
             stack.push_async_callback(slurm.close)
+            if self._profile.ssh is not None:
+                await transport.run(["true"])
             await stack.enter_async_context(self._dask())
             await stack.enter_async_context(watcher)
             stack.push_async_callback(self._close_pools)
@@ -129,6 +135,7 @@ class Session:
                 key=security.tls_worker_key,
                 module_path=sys.path,
                 patience_seconds=self._profile.start_seconds,
+                local_directory=self._profile.local_directory,
             ).write(self._folder)
             yield
         finally:

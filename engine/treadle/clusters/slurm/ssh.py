@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from treadle.clusters.private_folder import private_folder
 from treadle.clusters.slurm.transport import Completed, inherited, run_process
 from treadle.errors import HostUnreachable
 
@@ -79,6 +79,7 @@ class SshTransport:
         self._options = options
         self._variables = dict(variables)
         self._folder: Path | None = None
+        self._exit = ExitStack()
         self._connecting = asyncio.Lock()
         self._is_connected = False
 
@@ -108,7 +109,7 @@ class SshTransport:
         if self._folder is None:
             return
         await run_process([*self._command(), "-O", "exit", "--", self._host], None, _environment())
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._exit.close()
         self._folder = None
         self._is_connected = False
 
@@ -123,7 +124,7 @@ class SshTransport:
 
     def _command(self) -> list[str]:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="treadle-ssh-"))  # nobody else can enter it
+            self._folder = self._exit.enter_context(private_folder())  # nobody else can enter it
         options = {**self._options, "ControlPath": _quoted(self._folder / "master")}
         return ["ssh", "-T", *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
 

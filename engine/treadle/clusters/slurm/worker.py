@@ -32,7 +32,7 @@ def main(folder: str, name: str, slots: str, seconds: str) -> None:
 
     name_worker(name, ends_at=ends_at)
     logging.getLogger("distributed").setLevel(logging.WARNING)
-    scratch = tempfile.mkdtemp(prefix="treadle-worker-")
+    scratch = tempfile.mkdtemp(prefix="treadle-worker-", dir=introduction.local_directory)
     try:
         asyncio.run(_work(introduction, name, int(slots), scratch, ends_at))
     finally:
