@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,6 @@ class SlurmRun:
     treadle: Command
     name: str
     folder: Path
-    words: list[str] = field(default_factory=list)
     first_job: int = 0
     process: subprocess.Popen[str] | None = None
 
@@ -156,12 +155,10 @@ class SlurmRun:
             self.process.communicate()
 
     def outcome(self, code: int = 0, *, seconds: float = 120) -> dict[str, Any]:
-        """Wait for the run's end; return it as JSON. No job, and nothing that ran in one, is left."""
+        """Wait for the run's end; return it as JSON."""
         assert self.process is not None
         stdout, _ = self.process.communicate(timeout=seconds)
         assert self.process.returncode == code, self.log + stdout
-        assert self.queue() == []
-        assert self.worker_processes() == set()
         run: dict[str, Any] = json.loads(stdout)
         return run
 
@@ -175,10 +172,10 @@ class SlurmRun:
         """Number of the run, once it has begun."""
         return int(re.findall(r"^Run (\d+) of", self.log, re.MULTILINE)[0])
 
-    def queue(self, state: str = "all") -> list[str]:
+    def queue(self, state: str = "", partition: str = "short,long") -> list[str]:
         """Return the ids of the jobs of runs that wait, run or are about to end."""
-        states = "PENDING,RUNNING,COMPLETING,CONFIGURING" if state == "all" else state
-        words = ("squeue", "--noheader", f"--states={states}", "--format=%A %j")
+        states = state or "PENDING,RUNNING,COMPLETING,CONFIGURING"
+        words = ("squeue", "--noheader", f"--states={states}", f"--partition={partition}", "--format=%A %j")
         rows = [line.split() for line in self.slurm.run(*words).stdout.splitlines()]
         return [job for job, name in rows if name.startswith("treadle-")]
 
@@ -191,6 +188,12 @@ class SlurmRun:
         words = ("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,State")
         rows = [line.split("|") for line in self.slurm.run(*words).stdout.splitlines()]
         return {job: state for job, state in rows if int(job) > self.first_job}
+
+    def job_names(self) -> list[str]:
+        """Return the names of the same jobs."""
+        words = ("sacct", "--allocations", "--noheader", "--parsable2", "--format=JobIDRaw,JobName")
+        rows = [line.split("|") for line in self.slurm.run(*words).stdout.splitlines()]
+        return [name for job, name in rows if int(job) > self.first_job]
 
     def requested_mebibytes(self) -> dict[str, int]:
         """Return the memory that each of these jobs asked for."""
@@ -259,8 +262,11 @@ def slurm_run(
     treadle: Command,
     tmp_path: Path,
     request: pytest.FixtureRequest,
-) -> SlurmRun:
+) -> Iterator[SlurmRun]:
+    """A run of one test; no job, and nothing that ran in one, is left when it has ended."""
     name = re.sub(r"[^\w-]", "-", request.node.name)
     run = SlurmRun(slurm, Command(treadle.home, slurm.environment), name, tmp_path)
     run.first_job = max(map(int, run.jobs()), default=0)
-    return run
+    yield run
+    assert run.queue() == []
+    assert run.worker_processes() == set()

@@ -63,7 +63,7 @@ def test_units_of_a_lost_worker_run_elsewhere_and_none_that_is_done_runs_again(
     with slurm_run.started("--partition", "long"):
         done = slurm_run.hold(4)
         workers = slurm_run.worker_processes()
-        [job, *_] = slurm_run.queue("RUNNING")
+        job = max(slurm_run.queue("RUNNING"), key=int)  # the first is that of the first step
         with fault(slurm_run, job):
             slurm_run.wait_for(lambda: workers - slurm_run.worker_processes())
             slurm_run.gate.touch()
@@ -104,6 +104,5 @@ def test_a_unit_without_enough_memory_says_what_it_had_and_used_and_where(
     [job] = [job for job, state in slurm_run.jobs().items() if state in {"OUT_OF_MEMORY", "FAILED"}]
     for text in (f"SLURM job {job} on n", "MB", "Ask for more: meta mem of the task"):
         assert text in failure["error"]
-    print(failure["error"])
     shown = slurm_run.treadle("show", str(outcome["id"]), as_json=False).stdout
     assert failure["error"].splitlines()[0] in shown
