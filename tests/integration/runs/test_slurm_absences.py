@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 UNITS = 8
+REFUSED = "SLURM refused the job"
 
 
 def test_a_run_waits_for_a_controller_that_is_away(slurm_run: Any) -> None:
@@ -27,7 +28,7 @@ def test_a_run_waits_for_a_controller_that_is_away(slurm_run: Any) -> None:
             psutil.Process(max(slurm_run.worker_processes())).kill()
             slurm_run.gate.touch()
             slurm_run.wait_for(lambda: len(slurm_run.done()) == UNITS - 2)
-            slurm_run.wait_for(lambda: "slurm_away" in slurm_run.log)
+            slurm_run.wait_for(lambda: "SLURM does not answer" in slurm_run.log)
             shown = slurm_run.treadle("show", str(slurm_run.id)).data
             assert shown["state"] == "running"
             assert [step["failed"] for step in shown["steps"]] == [0, 0]
@@ -38,8 +39,8 @@ def test_a_run_waits_for_a_controller_that_is_away(slurm_run: Any) -> None:
     executions = slurm_run.executions()
     assert {name: executions[name] for name in done} == dict.fromkeys(done, 1)
     assert sum(executions.values()) == UNITS + 2
-    assert len(re.findall("slurm_away", slurm_run.log)) == 1
-    assert len(re.findall("slurm_answers_again", slurm_run.log)) == 1
+    assert len(re.findall("SLURM does not answer", slurm_run.log)) == 1
+    assert len(re.findall("SLURM answers again", slurm_run.log)) == 1
     after = slurm_run.jobs()
     assert len(after) <= len(before) + 1
     assert set(Counter(slurm_run.job_names()).values()) == {1}
@@ -50,7 +51,7 @@ def test_a_run_waits_for_room_in_the_queue(slurm_run: Any) -> None:
     slurm_run.slurm.limit_submissions(0)
     try:
         with slurm_run.started():
-            slurm_run.wait_for(lambda: "submission_postponed" in slurm_run.log)
+            slurm_run.wait_for(lambda: REFUSED in slurm_run.log)
             assert slurm_run.jobs() == {}
             slurm_run.slurm.limit_submissions(None)
             outcome = slurm_run.outcome()
@@ -58,7 +59,7 @@ def test_a_run_waits_for_room_in_the_queue(slurm_run: Any) -> None:
         slurm_run.slurm.limit_submissions(None)
     assert outcome["state"] == "done"
     assert set(slurm_run.executions().values()) == {1}
-    assert len(re.findall("submission_postponed", slurm_run.log)) == 1
+    assert len(re.findall(REFUSED, slurm_run.log)) == 1
 
 
 def test_a_worker_that_is_lost_while_accounting_is_away_is_mourned_by_the_controller(
@@ -78,4 +79,4 @@ def test_a_worker_that_is_lost_while_accounting_is_away_is_mourned_by_the_contro
             slurm_run.slurm.start_accounting()
     assert outcome["state"] == "done"
     assert sum(slurm_run.executions().values()) == UNITS + 2
-    assert len(re.findall("accounting_away", slurm_run.log)) == 1
+    assert len(re.findall("accounting does not answer", slurm_run.log)) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -47,16 +48,16 @@ def preempted(run: Any, job: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "state"),
+    ("fault", "state", "words"),
     [
-        (cancelled, "CANCELLED"),
-        (node_lost, "NODE_FAIL"),
-        (node_unreachable, "NODE_FAIL"),
-        (preempted, "PREEMPTED"),
+        (cancelled, "CANCELLED", "was cancelled by "),
+        (node_lost, "NODE_FAIL", "because its node failed"),
+        (node_unreachable, "NODE_FAIL", "because its node failed"),
+        (preempted, "PREEMPTED", "was preempted after 00:00:"),
     ],
 )
 def test_units_of_a_lost_worker_run_elsewhere_and_none_that_is_done_runs_again(
-    fault: Callable[[Any, str], AbstractContextManager[None]], state: str, slurm_run: Any
+    fault: Callable[[Any, str], AbstractContextManager[None]], state: str, words: str, slurm_run: Any
 ) -> None:
     slurm_run.gate.touch()
     slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
@@ -75,6 +76,8 @@ def test_units_of_a_lost_worker_run_elsewhere_and_none_that_is_done_runs_again(
     assert set(executions) == {f"item_{number:04}" for number in range(UNITS)}
     assert {name: executions[name] for name in done} == dict.fromkeys(done, 1)
     assert sum(executions.values()) == UNITS + 2  # those that the job ran
+    [told] = re.findall(rf"^SLURM job {job} on n[34] .*", slurm_run.log, re.MULTILINE)
+    assert words in told
 
 
 def test_units_without_enough_memory_get_larger_jobs_as_their_policy_says(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from treadle.clusters.notices import notice
 from treadle.clusters.slurm.answers import QueueEntry, Records
 from treadle.clusters.slurm.commands import AGREEING_ANSWERS, AGREEING_SECONDS, Slurm
 from treadle.clusters.slurm.verdict import JobEnd, gone
@@ -187,6 +188,7 @@ class Watcher:
         except ControllerAway as error:
             if not self._is_accounting_away:
                 logger.warning("accounting_away error=%s detail=%r", error.what, error.detail)
+                notice("SLURM's accounting does not answer: meanwhile its controller tells how jobs ended.")
             self._is_accounting_away = True
             return Records()
         self._is_accounting_away = False
@@ -223,7 +225,8 @@ class Watcher:
         if job_id in shown.unfinished:
             job.answers = 0
             return None
-        return None if job_id in records.unfinished and lasts < RUNAWAY_SECONDS else gone(job_id)
+        is_unsaid = self._is_accounting_away or (job_id in records.unfinished and lasts < RUNAWAY_SECONDS)
+        return None if is_unsaid else gone(job_id)
 
     def _open(self) -> list[str]:
         return [job_id for job_id, job in self._watched.items() if not job.ended.done()]
