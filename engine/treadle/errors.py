@@ -185,14 +185,22 @@ class WorkerLost(UnitError):
         remedy: See `TreadleError`.
         blameless: No unit can be why, as when a node fails.
         out_of_memory: The unit ran there alone, and more memory was used than there was to be.
+        out_of_time: The worker had only so much time, and the unit took longer than was left.
     """
 
     def __init__(
-        self, what: str, *, remedy: str = "", blameless: bool = False, out_of_memory: bool = False
+        self,
+        what: str,
+        *,
+        remedy: str = "",
+        blameless: bool = False,
+        out_of_memory: bool = False,
+        out_of_time: bool = False,
     ) -> None:
         super().__init__(what, remedy=remedy)
         self.blameless = blameless
         self.out_of_memory = out_of_memory
+        self.out_of_time = out_of_time
 
 
 class MergeFailed(TreadleError):

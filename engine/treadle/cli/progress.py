@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from treadle.cli.output import STATE_STYLES, note
+from treadle.clusters.notices import heard_by
 from treadle.compile.observer import Observer
 from treadle.model.states import StepState
 
@@ -24,6 +25,12 @@ def watching(steps: list[str]) -> Iterator[Observer]:
     Args:
         steps: Names of the steps in order of execution.
     """
+    with heard_by(note), _watching(steps) as observer:
+        yield observer
+
+
+@contextmanager
+def _watching(steps: list[str]) -> Iterator[Observer]:
     if not sys.stderr.isatty():
         yield Lines()
         return

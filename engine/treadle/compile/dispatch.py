@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from math import inf
 
 from treadle.clusters.port import Pool
 from treadle.compile.batching import BatchSizer
@@ -75,6 +76,7 @@ class Dispatch:
         self._stop = stop
         self._clock = clock
         self._sizer = BatchSizer()
+        self._unhurried: set[int] = set()
         self._delayed: list[tuple[float, int, UnitCall]] = []
         self._lonely: deque[UnitCall] = deque()
         self._lonely_runs = False
@@ -137,15 +139,18 @@ class Dispatch:
                 self._send((self._lonely.popleft(),))
             return
         while self._waiting:
-            needs = _needs_of(self._waiting[0])
             slots = self._pool(self._waiting[0]).slots
             if len(self._outstanding) >= BATCHES_PER_SLOT * slots:
                 return
             size = self._sizer.next_size(len(self._waiting), slots)
             calls = [self._waiting.popleft()]
-            while len(calls) < size and _needs_of(self._waiting[0]) == needs:
+            while len(calls) < size and self._may_join(calls[0], self._waiting[0]):
                 calls.append(self._waiting.popleft())
             self._send(tuple(calls))
+
+    def _may_join(self, first: UnitCall, call: UnitCall) -> bool:
+        """Whether two units may share a batch."""
+        return _needs_of(first) == _needs_of(call) and not {first.index, call.index} & self._unhurried
 
     def _pool(self, call: UnitCall) -> Pool:
         needs = _needs_of(call)
@@ -159,7 +164,7 @@ class Dispatch:
             pool.expect(self._name, self._remaining[needs])
 
     def _send(self, calls: tuple[UnitCall, ...]) -> None:
-        seconds = self._sizer.longest
+        seconds = inf if calls[0].index in self._unhurried else self._sizer.longest
         batch = self._pack(calls, seconds)
         future = self._pool(calls[0]).submit(run_batch, batch, seconds=seconds)
         self._outstanding[future] = calls
@@ -193,12 +198,15 @@ class Dispatch:
     def _saved(self, calls: Sequence[UnitCall], lost: WorkerLost) -> list[UnitRecord]:
         """Return what the journal has of a lost batch, and the loss of the one unit that ran.
 
-        Units of a batch run in order: those after it had not begun and go back to those that wait.
+        Units of a batch run in order: those after it had not begun and go back to those that wait. One that
+        its worker's time was too short for is not begun again but on a worker that has all of it.
         """
         ended = self._journaled(calls)
         open_calls = [call for call in calls if call.index not in ended]
         self._waiting.extendleft(reversed(open_calls[1:]))
         records = list(ended.values())
+        if lost.out_of_time:
+            self._unhurried.update(call.index for call in open_calls[:1])
         cause = Cause.OUT_OF_MEMORY if lost.out_of_memory else Cause.WORKER_LOST
         records.extend(
             ended_without_result(call.index, cause, str(lost), attempt=call.attempt)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +24,16 @@ from treadle.execute.pool import Variables
 from treadle.execute.process import ProcessUnit
 from treadle.execute.records import Verdict, ended_without_result, failed, judge, log_tail
 from treadle.execute.running import RunningBatch, running_batch
-from treadle.execute.worker import host_name, seconds_left, worker_name
+from treadle.execute.worker import host_name, place, seconds_left, worker_name
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
 
 BYTES_PER_MB = 1_000_000
 UNFINISHED = frozenset({Cause.CANCELLED, Cause.WORKER_LOST})
+END_SECONDS = 2.0
+ENDED_FROM_OUTSIDE = frozenset(
+    code for number in (signal.SIGTERM, signal.SIGKILL) for code in (-number, 128 + number)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ class _BatchRun:
             record = self._functions.run(
                 call.index, call.function, call.args, is_init=call.is_init, attempt=call.attempt
             )
+        if place() and _may_be_the_end(record):
+            time.sleep(END_SECONDS)  # this process may not live to say that the unit failed, which it did not
         if record.cause not in UNFINISHED:
             self._journal.append(self._batch.position, record)
         return record
@@ -223,7 +231,14 @@ class _Taking:
         if limit is not None and peak > limit:
             return f"Stopped: it used {peak} MB of memory, more than its limit of {limit} MB."
         limited = "no limit" if limit is None else f"a limit of {limit} MB"
-        return f"Killed by the system, whose memory was used up: it used up to {peak} MB and had {limited}."
+        used = f"Killed by the system, whose memory was used up: it used up to {peak} MB and had {limited}."
+        return f"{used} {place()}".rstrip()
+
+
+def _may_be_the_end(record: UnitRecord) -> bool:
+    """Whether a unit ended as if all processes of its worker's job were being ended, and it came first."""
+    killed = record.cause is Cause.FAILED and record.exit_code in ENDED_FROM_OUTSIDE
+    return killed or record.cause is Cause.WORKER_LOST
 
 
 def _without_result(call: UnitCall, cause: Cause, text: str) -> UnitRecord:

@@ -9,6 +9,7 @@ import time
 
 _given_name: list[str] = []
 _ends_at: list[float] = []
+_place: list[str] = []
 
 
 @functools.cache
@@ -17,15 +18,23 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def name_worker(name: str, *, ends_at: float | None = None) -> None:
+def name_worker(name: str, *, ends_at: float | None = None, place: str = "") -> None:
     """Tell this process its name as a worker; a cluster calls it once, before the first batch.
 
     Args:
         name: The name.
         ends_at: When it will be ended, in seconds of the epoch; None if nobody has set a time.
+        place: What it runs in that has limits of its own, with their figures and what to do if they are too
+            small: sentences for people. Empty if it runs in none.
     """
     _given_name[:] = [name]
     _ends_at[:] = [] if ends_at is None else [ends_at]
+    _place[:] = [place]
+
+
+def place() -> str:
+    """Return what this worker runs in, as sentences for people; empty where it has no limits of its own."""
+    return _place[0] if _place else ""
 
 
 def seconds_left() -> float:

@@ -233,3 +233,20 @@ def test_a_loss_that_no_unit_can_be_why_is_not_held_against_it() -> None:
     threading.Timer(0.05, lambda: cluster.end(5)).start()
     [record] = next(records)
     assert (record.index, record.attempt) == (0, 1)
+
+
+def test_a_unit_that_its_worker_had_no_time_for_is_begun_again_alone_on_one_that_has_all_of_it() -> None:
+    cluster = HeldCluster()
+    sent = dispatch(cluster, 3)
+    records = sent.records()
+    sent._fill()
+    cluster.end(0, WorkerLost("It reached its time limit.", out_of_time=True))
+    cluster.end(1)
+    assert [record.index for record in next(records)] == []
+    next(records)
+    cluster.end(2)
+    next(records)
+    [again] = [batch for batch, _ in cluster.sent[3:] if batch.calls[0].index == 0]
+    assert [call.index for call in again.calls] == [0]
+    assert again.seconds == float("inf")
+    sent.withdraw()

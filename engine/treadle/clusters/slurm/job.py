@@ -69,4 +69,5 @@ def loss_of(end: JobEnd, slots: int) -> WorkerLost:
         remedy=end.remedy,
         blameless=end.cause in BLAMELESS,
         out_of_memory=end.cause is JobCause.OUT_OF_MEMORY and slots == 1,
+        out_of_time=end.cause is JobCause.TIMEOUT,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from distributed import Client
 
 from treadle.clusters.dispatcher import Dispatcher
+from treadle.clusters.notices import notice
 from treadle.clusters.port import JobBook, JobStarted
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.job import Job, as_over, loss_of
@@ -238,6 +239,7 @@ class SlurmPool:
                 raise
             if not self._pause_seconds:
                 logger.warning("submission_postponed pool=%s reason=%r", self._prefix, str(refusal))
+                notice(str(refusal))
             self._pause()
             return False
         self._pause_seconds = 0.0
@@ -304,7 +306,9 @@ class SlurmPool:
             if not job.ended.done():
                 with suppress(ControllerAway):
                     await self._cancel([job])
-        return loss_of(job.ended.result(), self.shape.slots)
+        loss = loss_of(job.ended.result(), self.shape.slots)
+        notice(f"{loss.what} What it ran is run again, or fails.")
+        return loss
 
     async def _dismiss(self, names: Collection[str]) -> None:
         """Let workers end by themselves, and their jobs with them."""

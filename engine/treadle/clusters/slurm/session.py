@@ -17,6 +17,7 @@ from distributed.security import Security
 from treadle.clusters.attendance import Attendance
 from treadle.clusters.delivery import OPERATION
 from treadle.clusters.dispatcher import Dispatcher
+from treadle.clusters.notices import notice
 from treadle.clusters.port import JobBook
 from treadle.clusters.servers import CONFIGURATION, QuietScheduler
 from treadle.clusters.slurm.address import driver_address
@@ -25,7 +26,7 @@ from treadle.clusters.slurm.introduction import Introduction
 from treadle.clusters.slurm.pool import Site, SlurmPool
 from treadle.clusters.slurm.transports import open_transport
 from treadle.clusters.slurm.watcher import Watcher
-from treadle.errors import ClusterError
+from treadle.errors import ClusterError, ControllerAway
 from treadle.model.job_shape import JobShape
 from treadle.model.profile import ClusterProfile
 
@@ -77,6 +78,7 @@ class Session:
             slurm,
             shortest_seconds=self._profile.poll_seconds,
             longest_seconds=self._profile.poll_seconds_max,
+            on_away=_tell_of_absence,
         )
         self._site = Site(
             cluster=self._name,
@@ -152,3 +154,10 @@ class Session:
         """Pass a result on to the one pool that waits for it."""
         for pool in self._pools.values():
             pool.dispatcher.deliver(worker, token, outcome)
+
+
+def _tell_of_absence(error: ControllerAway | None) -> None:
+    if error is None:
+        notice("SLURM answers again.")
+    else:
+        notice(f"SLURM does not answer: {error.what} Jobs that run go on, and it is asked again.")

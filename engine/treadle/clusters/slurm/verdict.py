@@ -41,6 +41,8 @@ FINAL_STATES: dict[str, JobCause] = {
 GONE = "GONE"
 """Stands for SLURM's word where it has none: the state of a job that it does not know any more."""
 
+MORE_MEMORY = "Ask for more: meta mem of the task, --memory, or the site's profile."
+
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
@@ -169,7 +171,7 @@ _HAPPENED: dict[JobCause, Callable[[JobEnd], str]] = {
 _REMEDIES = {
     JobCause.COMPLETED: "",
     JobCause.FAILED: "What it printed says why.",
-    JobCause.OUT_OF_MEMORY: "Ask for more: meta mem of the task, --memory, or the site's profile.",
+    JobCause.OUT_OF_MEMORY: MORE_MEMORY,
     JobCause.TIMEOUT: "Ask for more time: meta time of the task, --time, or the site's profile.",
     JobCause.NODE_FAIL: "Nothing is wrong with the job. If {node} fails again, exclude it in the profile.",
     JobCause.PREEMPTED: "Nothing is wrong with the job. Another partition or QOS may not be preempted.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from treadle.clusters.notices import notice
 from treadle.clusters.slurm.answers import QueueEntry, Records
 from treadle.clusters.slurm.commands import AGREEING_ANSWERS, AGREEING_SECONDS, Slurm
 from treadle.clusters.slurm.verdict import JobEnd, gone
@@ -18,7 +19,10 @@ from treadle.errors import ControllerAway
 logger = logging.getLogger(__name__)
 
 ACCOUNTING_SECONDS = 60.0
-"""How long accounting may lag behind the controller until the controller's word for an end is taken."""
+"""How long accounting may lag behind the controller until the controller's word for an end is taken.
+
+Where it does not answer at all, that is after AGREEING_SECONDS.
+"""
 
 RUNAWAY_SECONDS = 3600.0
 """How long accounting may have a job run on that the controller does not know, until it counts as gone."""
@@ -67,6 +71,7 @@ class Watcher:
         self._on_away = on_away
         self._watched: dict[str, _Watched] = {}
         self._away: ControllerAway | None = None
+        self._is_accounting_away = False
         self._wanted = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -168,13 +173,26 @@ class Watcher:
         for job_id, entry in queue.items():
             has_changed |= self._note(job_id, entry)
         over = [job_id for job_id in self._open() if job_id not in queue or queue[job_id].is_final]
-        records = await self._slurm.records(over) if over else Records()
+        records = await self._records(over) if over else Records()
         for job_id in over:
             end = records.ends.get(job_id) or await self._overdue(job_id, queue.get(job_id), records)
             if end is not None and (job := self._watched.get(job_id)):
                 job.ended.set_result(end)
                 has_changed = True
         return has_changed
+
+    async def _records(self, over: list[str]) -> Records:
+        """Ask accounting; while it is away the controller, which has just answered, has the word for ends."""
+        try:
+            records = await self._slurm.records(over)
+        except ControllerAway as error:
+            if not self._is_accounting_away:
+                logger.warning("accounting_away error=%s detail=%r", error.what, error.detail)
+                notice("SLURM's accounting does not answer: meanwhile its controller tells how jobs ended.")
+            self._is_accounting_away = True
+            return Records()
+        self._is_accounting_away = False
+        return records
 
     def _note(self, job_id: str, entry: QueueEntry) -> bool:
         job = self._watched.get(job_id)
@@ -198,7 +216,8 @@ class Watcher:
             job.over_since = now
         job.answers += 1
         lasts = now - job.over_since
-        if job.answers < AGREEING_ANSWERS or lasts < (ACCOUNTING_SECONDS if entry else AGREEING_SECONDS):
+        patience = ACCOUNTING_SECONDS if entry and not self._is_accounting_away else AGREEING_SECONDS
+        if job.answers < AGREEING_ANSWERS or lasts < patience:
             return None
         shown = await self._slurm.shown([job_id])
         if job_id in shown.ends:
@@ -206,7 +225,8 @@ class Watcher:
         if job_id in shown.unfinished:
             job.answers = 0
             return None
-        return None if job_id in records.unfinished and lasts < RUNAWAY_SECONDS else gone(job_id)
+        is_unsaid = self._is_accounting_away or (job_id in records.unfinished and lasts < RUNAWAY_SECONDS)
+        return None if is_unsaid else gone(job_id)
 
     def _open(self) -> list[str]:
         return [job_id for job_id, job in self._watched.items() if not job.ended.done()]

@@ -13,11 +13,15 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from treadle.clusters.slurm.introduction import Introduction
+from treadle.clusters.slurm.verdict import MORE_MEMORY
 
 MARGIN_SECONDS = 5.0
+BYTES_PER_MB = 1000 * 1000
+BYTES_PER_MIB = 1024 * 1024
 
 
 def main(folder: str, name: str, slots: str, seconds: str) -> None:
@@ -30,7 +34,7 @@ def main(folder: str, name: str, slots: str, seconds: str) -> None:
     sys.path[:] = introduction.module_path
     from treadle.execute.worker import name_worker
 
-    name_worker(name, ends_at=ends_at)
+    name_worker(name, ends_at=ends_at, place=_place(os.environ))
     logging.getLogger("distributed").setLevel(logging.WARNING)
     scratch = tempfile.mkdtemp(prefix="treadle-worker-", dir=introduction.local_directory)
     try:
@@ -44,6 +48,14 @@ def _job_end(seconds: float) -> float:
     """Return when SLURM ends this job, with a margin: it tells newer ones, others count from their start."""
     told = os.environ.get("SLURM_JOB_END_TIME", "")
     return (float(told) if told.isdigit() else time.time() + seconds) - MARGIN_SECONDS
+
+
+def _place(variables: Mapping[str, str]) -> str:
+    """Say which job this is, and what memory its units and this process share, as SLURM tells jobs."""
+    job, node = variables.get("SLURM_JOB_ID", ""), variables.get("SLURMD_NODENAME", "")
+    mebibytes = variables.get("SLURM_MEM_PER_NODE", "")
+    had = f", which had {int(mebibytes) * BYTES_PER_MIB // BYTES_PER_MB} MB" if mebibytes.isdigit() else ""
+    return f"It ran in SLURM job {job} on {node}{had}. {MORE_MEMORY}"
 
 
 async def _work(introduction: Introduction, name: str, slots: int, scratch: str, ends_at: float) -> None:

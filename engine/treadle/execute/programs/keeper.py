@@ -119,6 +119,7 @@ class Keeper:
             if self._is_deserted():
                 return
             stage = "fork"
+            kernel_kills = kernel.out_of_memory_kills()
             pid = os.fork()
         except OSError as error:
             if self._log >= 0:
@@ -132,7 +133,7 @@ class Keeper:
                 sys.excepthook(*sys.exc_info())
             finally:
                 os._exit(127)
-        unit = Unit(request["id"], pid, request["timeout"], request["memory"])
+        unit = Unit(request["id"], pid, request["timeout"], request["memory"], kernel_kills)
         self._watch(unit)
         os.close(self._log)
         os.chdir("/")

@@ -38,9 +38,12 @@ class Unit:
         root: Its first process.
         timeout: Seconds that it may take.
         limit: Bytes of memory that its processes may use.
+        kernel_kills: What `kernel.out_of_memory_kills` returned before it was forked.
     """
 
-    def __init__(self, number: int, root: int, timeout: float | None, limit: int | None) -> None:
+    def __init__(
+        self, number: int, root: int, timeout: float | None, limit: int | None, kernel_kills: int
+    ) -> None:
         self.number = number
         self._root = root
         self._limit = limit
@@ -48,7 +51,7 @@ class Unit:
         self._deadline = None if timeout is None else self._began + timeout
         self._kill_at: float | None = None
         self._sample_at = self._began + SAMPLE_SECONDS
-        self._kernel_kills: float = float("inf")  # until the first sample
+        self._kernel_kills = kernel_kills
         self._reason: str | None = None
         self._status: int | None = None
         self._seconds = 0.0

@@ -149,7 +149,7 @@ def faulty(fake: FakeSlurm, fault: fake_slurm.Fault, *commands: str) -> Iterator
     fake.heal()
 
 
-@pytest.mark.parametrize("kind", ["away", "garbage", "silence", "slow", "missing", "no accounting daemon"])
+@pytest.mark.parametrize("kind", ["away", "garbage", "silence", "slow", "missing"])
 def test_ten_minutes_without_slurm_change_nothing_and_are_told_once(
     fake: FakeSlurm, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
@@ -160,7 +160,6 @@ def test_ten_minutes_without_slurm_change_nothing_and_are_told_once(
         "silence": faulty(fake, fake_slurm.silence),
         "slow": slow(fake),
         "missing": faulty(fake, lambda _: Completed(127, "", "not found")),
-        "no accounting daemon": faulty(fake, lambda _: Completed(1, "", "Connection refused"), "sacct"),
     }
 
     async def scene(watched: Watched) -> None:
@@ -184,6 +183,28 @@ def test_ten_minutes_without_slurm_change_nothing_and_are_told_once(
     state = watched.watcher.state("2")
     assert state is not None
     assert state.state == "RUNNING"
+
+
+def test_while_accounting_is_away_the_controller_tells_of_ends_and_what_it_forgot_is_waited_for(
+    fake: FakeSlurm, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = Completed(1, "", "Connection refused")
+
+    async def scene(watched: Watched) -> None:
+        with faulty(fake, lambda _: refused, "sacct"):
+            fake.jobs["1"].end("NODE_FAIL")
+            end = await watched.watcher.ended("1")
+            assert (end.cause, end.node) == (JobCause.NODE_FAIL, "n1")
+            fake.jobs["2"].end("CANCELLED")
+            fake.jobs["2"].is_queued = False
+            await asyncio.sleep(6000)
+            assert watched.ended == ["1"]
+        assert (await watched.watcher.ended("2")).cause is JobCause.CANCELLED
+
+    with caplog.at_level(logging.INFO, "treadle.clusters"):
+        watched = play(fake, scene)
+    assert watched.absences == []
+    assert [record.message.split()[0] for record in caplog.records] == ["accounting_away"]
 
 
 def test_a_queue_that_is_wrongly_empty_ends_nothing(fake: FakeSlurm) -> None:

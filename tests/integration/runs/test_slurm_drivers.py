@@ -1,0 +1,57 @@
+"""Drivers of runs on SLURM that are killed or told to end: no job outlives them, and runs are taken up again."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+UNITS = 8
+CANCEL_SECONDS = 10.0
+
+
+def nothing_is_left(run: Any) -> bool:
+    return run.queue() == [] and run.worker_processes() == set()
+
+
+def test_a_run_whose_driver_was_killed_leaves_no_job_and_goes_on(slurm_run: Any) -> None:
+    slurm_run.gate.touch()
+    slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
+    with slurm_run.started() as process:
+        done = slurm_run.hold(4)
+        process.kill()
+        process.wait()
+        slurm_run.wait_for(lambda: nothing_is_left(slurm_run), 30)
+    slurm_run.gate.touch()
+    resumed = slurm_run.treadle("resume", str(slurm_run.id)).data
+    assert resumed["state"] == "done"
+    executions = slurm_run.executions()
+    assert len(executions) == UNITS
+    assert {name: executions[name] for name in done} == dict.fromkeys(done, 1)
+    assert sum(executions.values()) == UNITS + 4
+    assert not any((slurm_run.treadle.home / "clusters").iterdir())
+
+
+@pytest.mark.parametrize("how", ["command", "interrupt"])
+def test_a_cancelled_run_is_over_within_ten_seconds_and_goes_on_when_resumed(
+    how: str, slurm_run: Any, configure_slurm: Callable[..., None]
+) -> None:
+    """Some of its jobs run, others wait in the queue."""
+    configure_slurm(max_jobs=6, target_cpus_per_job=1)
+    slurm_run.prepare(12, meta={"cpus": 3}, wait_for_file=str(slurm_run.gate))
+    with slurm_run.started("--partition", "short") as process:
+        slurm_run.wait_for(lambda: len(slurm_run.executions()) == 2)
+        slurm_run.wait_for(lambda: slurm_run.queue("PENDING"))
+        if how == "command":
+            slurm_run.treadle("cancel", str(slurm_run.id), timeout_seconds=CANCEL_SECONDS)
+        else:
+            process.send_signal(signal.SIGINT)
+        outcome = slurm_run.outcome(code=130, seconds=CANCEL_SECONDS)
+        assert nothing_is_left(slurm_run)
+    assert outcome["state"] == "cancelled"
+    slurm_run.gate.touch()
+    assert slurm_run.treadle("resume", str(slurm_run.id)).data["state"] == "done"
