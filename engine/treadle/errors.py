@@ -180,6 +180,9 @@ class OutputInvalid(UnitError):
 class WorkerLost(UnitError):
     """The worker died under the unit.
 
+    Attributes:
+        worker: Its name, as soon as somebody knows it.
+
     Args:
         what: See `TreadleError`.
         remedy: See `TreadleError`.
@@ -198,6 +201,7 @@ class WorkerLost(UnitError):
         out_of_time: bool = False,
     ) -> None:
         super().__init__(what, remedy=remedy)
+        self.worker = ""
         self.blameless = blameless
         self.out_of_memory = out_of_memory
         self.out_of_time = out_of_time

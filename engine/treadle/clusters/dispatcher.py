@@ -175,6 +175,7 @@ class Dispatcher:
 
     async def _mourn(self, name: str, flights: dict[int, Flight]) -> None:
         error = await self._bury(name)
+        error.worker = name
         for token, flight in flights.items():
             if self._flights.pop(token, None) is not None:
                 flight.task.release()

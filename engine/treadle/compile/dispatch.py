@@ -209,7 +209,7 @@ class Dispatch:
             self._unhurried.update(call.index for call in open_calls[:1])
         cause = Cause.OUT_OF_MEMORY if lost.out_of_memory else Cause.WORKER_LOST
         records.extend(
-            ended_without_result(call.index, cause, str(lost), attempt=call.attempt)
+            ended_without_result(call.index, cause, str(lost), worker=lost.worker, attempt=call.attempt)
             for call in open_calls[:1]
         )
         return records

@@ -1,4 +1,4 @@
-"""Drivers of runs on SLURM that are killed or told to end: no job outlives them, and runs are taken up again."""
+"""Drivers of runs on SLURM that are cancelled or killed, and a SLURM that takes jobs only now and then."""
 
 from __future__ import annotations
 

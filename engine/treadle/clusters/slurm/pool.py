@@ -28,6 +28,7 @@ from treadle.errors import (
     ClusterError,
     ControllerAway,
     SubmissionRefused,
+    TreadleError,
     WorkerLost,
     WorkersUnavailable,
 )
@@ -129,6 +130,9 @@ class SlurmPool:
                 self._pause()  # the watcher tells of it
             except ClusterError as error:
                 self.dispatcher.fail(error)
+                return
+            except TreadleError as error:  # the book takes no more jobs
+                self.dispatcher.fail(ClusterError(error.what, remedy=error.remedy, detail=error.detail))
                 return
 
     def stop(self) -> None:
@@ -243,11 +247,11 @@ class SlurmPool:
             self._pause()
             return False
         self._pause_seconds = 0.0
-        await self._note_started(job)
         self._site.watcher.watch(job.id)
         watch = asyncio.create_task(self._watch(job))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
+        await self._note_started(job)
         return True
 
     def _pause(self) -> None:
@@ -282,7 +286,10 @@ class SlurmPool:
     async def _watch(self, job: Job) -> None:
         """Take note of a job's end; give the pool up when several in a row brought no worker."""
         end = await self._site.watcher.ended(job.id)
-        await asyncio.to_thread(self._site.book().over, as_over(end))
+        try:
+            await asyncio.to_thread(self._site.book().over, as_over(end))
+        except TreadleError:
+            logger.exception("end_of_job_not_written job=%s", job.id)
         self._ended[job.name] = self._jobs.pop(job.name)
         job.ended.set_result(end)
         for line in job.last_words().splitlines():
@@ -291,9 +298,7 @@ class SlurmPool:
             self._stillborn += 1
             if self._stillborn == STILLBORN_AT_MOST:
                 self.dispatcher.fail(_none_came_up(job, end))
-        await self._dismiss(
-            [job.name]
-        )  # one that SLURM could not reach, or that is only now noticed to be gone
+        await self._dismiss([job.name])  # it may not have noticed that its job is over
         self._paused_until = 0.0  # there may be room now
         self._wake.set()
 
