@@ -22,7 +22,6 @@ def test_a_run_waits_for_a_controller_that_is_away(slurm_run: Any) -> None:
     slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
     with slurm_run.started():
         done = slurm_run.hold(4)
-        before = slurm_run.jobs()
         slurm_run.slurm.stop_controller()
         try:
             psutil.Process(max(slurm_run.worker_processes())).kill()
@@ -41,8 +40,7 @@ def test_a_run_waits_for_a_controller_that_is_away(slurm_run: Any) -> None:
     assert sum(executions.values()) == UNITS + 2
     assert len(re.findall("SLURM does not answer", slurm_run.log)) == 1
     assert len(re.findall("SLURM answers again", slurm_run.log)) == 1
-    after = slurm_run.jobs()
-    assert len(after) <= len(before) + 1
+    assert len(slurm_run.jobs()) <= 4  # that of the first step, two of the second, and one for the lost one
     assert set(Counter(slurm_run.job_names()).values()) == {1}
 
 

@@ -1,4 +1,4 @@
-"""Drivers of runs on SLURM that are cancelled or killed, and a SLURM that takes jobs only now and then."""
+"""Drivers of runs on SLURM that are killed or told to end: no job outlives them, and runs go on later."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_a_cancelled_run_is_over_within_ten_seconds_and_goes_on_when_resumed(
 ) -> None:
     """Some of its jobs run, others wait in the queue."""
     configure_slurm(max_jobs=6, target_cpus_per_job=1)
-    slurm_run.prepare(12, meta={"cpus": 3}, wait_for_file=str(slurm_run.gate))
-    with slurm_run.started("--partition", "short") as process:
+    slurm_run.prepare(12, wait_for_file=str(slurm_run.gate))
+    with slurm_run.started("--partition", "short", "--cpus", "4") as process:
         slurm_run.wait_for(lambda: len(slurm_run.executions()) == 2)
         slurm_run.wait_for(lambda: slurm_run.queue("PENDING"))
         if how == "command":

@@ -71,7 +71,7 @@ class SlurmCluster:
         with ExitStack() as stack:
             folder = self._make_folder(token)
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            reaper = Reaper(self._profile, token)
+            reaper = Reaper(self._profile, token, folder)
             opened: Future[Session] = Future()
             stack.callback(lambda: reaper.dismiss(all_over=_all_over(opened)))
             closing: Future[None] = Future()

@@ -1,4 +1,4 @@
-"""Outlives a driver that dies, and takes its jobs out of SLURM's queue.
+"""Outlives a driver that dies, takes its jobs out of SLURM's queue, and removes what workers were told.
 
 Workers notice by themselves that their driver is gone. Jobs that are still pending do not: they would hold
 their place in the queue, begin one day, and find nobody. The driver holds this process's standard input open,
@@ -11,9 +11,11 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import IO, cast
 
 from treadle.clusters.slurm.commands import Slurm
@@ -35,11 +37,12 @@ class Reaper:
     Args:
         profile: How SLURM is reached.
         token: Begins the name of every job of this driver.
+        folder: The cluster's private folder, which has the keys to it.
     """
 
-    def __init__(self, profile: ClusterProfile, token: str) -> None:
+    def __init__(self, profile: ClusterProfile, token: str, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, profile.model_dump_json(), token],
+            [sys.executable, "-P", "-m", __name__, profile.model_dump_json(), token, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -78,9 +81,10 @@ async def _reap(profile: ClusterProfile, token: str) -> None:
         await slurm.close()
 
 
-def main(profile: str, token: str) -> None:
+def main(profile: str, token: str, folder: str) -> None:
     """Wait for the driver's end; clean up unless it has done so."""
     if sys.stdin.buffer.readline() != ALL_DONE:
+        shutil.rmtree(folder, ignore_errors=True)
         asyncio.run(_reap(ClusterProfile(**json.loads(profile)), token))
 
 
