@@ -70,7 +70,7 @@ class QuietWorker(Worker):
         threads: int,
         folder: str,
         security: Security,
-        host: str | None = LOOPBACK,
+        host: str = LOOPBACK,
         death_timeout: float | None = None,
         ends_at: float | None = None,
     ) -> None:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from treadle.clusters.slurm.introduction import Introduction
 from treadle.clusters.slurm.verdict import MORE_MEMORY
@@ -61,6 +62,7 @@ def _place(variables: Mapping[str, str]) -> str:
 async def _work(introduction: Introduction, name: str, slots: int, scratch: str, ends_at: float) -> None:
     import dask
     from distributed.security import Security
+    from distributed.utils import get_ip
 
     from treadle.clusters.servers import CONFIGURATION, QuietWorker
 
@@ -77,7 +79,9 @@ async def _work(introduction: Introduction, name: str, slots: int, scratch: str,
         threads=slots,
         folder=scratch,
         security=security,
-        host=None,
+        host=get_ip(
+            urlsplit(introduction.scheduler).hostname or ""
+        ),  # no other network has any business here
         death_timeout=introduction.patience_seconds,
         ends_at=ends_at,
     )
