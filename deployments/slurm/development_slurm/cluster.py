@@ -42,7 +42,7 @@ class Cluster:
         try:
             self.plan.write()
             if owner is not None:
-                keeper(self, owner).start()
+                keeper(self.plan.folder, owner).start()
             self.munge.start()
             if self.plan.accounting:
                 self._start_accounting()

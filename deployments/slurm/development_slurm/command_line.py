@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     limit = add("limit-submissions", _limit_submissions, "set MaxSubmitJobs of the user")
     limit.add_argument("most", type=int, help="jobs queued and running at once; -1 for no limit")
     keeping = commands.add_parser("keep")
-    keeping.set_defaults(action=lambda options: keep(_cluster(options), options.owner, options.birth))
+    keeping.set_defaults(action=lambda options: keep(_cluster(options).stop, options.owner, options.birth))
     keeping.add_argument("folder", type=Path)
     keeping.add_argument("owner", type=int)
     keeping.add_argument("birth")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from development_slurm import processes
 from development_slurm.daemons import Daemon
 from development_slurm.errors import ClusterError
 
-if TYPE_CHECKING:
-    from development_slurm.cluster import Cluster
-
 SCRIPT = Path(__file__).resolve().parent.parent / "cluster"
 LOOK_SECONDS = 0.5
 
 
-def keeper(cluster: Cluster, owner: int) -> Daemon:
-    """Return the keeper of a cluster.
+def keeper(folder: Path, owner: int) -> Daemon:
+    """Return the keeper of the cluster in a folder.
 
     Raises:
         ClusterError: The owner is not there.
@@ -27,13 +24,12 @@ def keeper(cluster: Cluster, owner: int) -> Daemon:
     born = processes.birth(owner)
     if born is None:
         raise ClusterError(f"There is no process {owner} that could own the cluster.")
-    folder = cluster.plan.folder
     command = [sys.executable, str(SCRIPT), "keep", str(folder), str(owner), born]
     return Daemon("keeper", folder, command, lambda: True)
 
 
-def keep(cluster: Cluster, owner: int, born: str) -> None:
-    """Stop the cluster as soon as the process that began then is gone."""
+def keep(stop: Callable[[], None], owner: int, born: str) -> None:
+    """Call `stop` as soon as the process that began then is gone."""
     while processes.birth(owner) == born:
         time.sleep(LOOK_SECONDS)
-    cluster.stop()
+    stop()
