@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from treadle.testing.slurm import DevelopmentSlurm
 
 pytestmark = pytest.mark.integration
 
@@ -78,3 +82,27 @@ def test_a_worker_that_is_lost_while_accounting_is_away_is_mourned_by_the_contro
     assert outcome["state"] == "done"
     assert sum(slurm_run.executions().values()) == UNITS + 2
     assert len(re.findall("accounting does not answer", slurm_run.log)) == 1
+
+
+def test_a_slurm_without_accounting_tells_by_its_controller_how_jobs_ended(
+    slurm_run: Any, slurm_script: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("bare") / "up"
+    with DevelopmentSlurm(slurm_script, folder, nodes=2, accounting=False) as bare:
+        treadle = replace(slurm_run.treadle, variables=bare.environment)
+        run = replace(slurm_run, slurm=bare, treadle=treadle)
+        run.gate.touch()
+        run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(run.gate))
+        with run.started():
+            run.hold(4)
+            workers = run.worker_processes()
+            job = max(run.queue("RUNNING"), key=int)
+            bare.run("scancel", job)
+            run.wait_for(lambda: workers - run.worker_processes())
+            run.gate.touch()
+            outcome = run.outcome()
+        assert run.queue() == []
+    assert outcome["state"] == "done"
+    assert sum(run.executions().values()) == UNITS + 2
+    assert re.search(rf"^SLURM job {job} on n\d was cancelled by ", run.log, re.MULTILINE)
+    assert "does not answer" not in run.log
