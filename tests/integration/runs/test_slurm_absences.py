@@ -88,7 +88,7 @@ def test_a_slurm_without_accounting_tells_by_its_controller_how_jobs_ended(
     slurm_run: Any, slurm_script: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("bare") / "up"
-    with DevelopmentSlurm(slurm_script, folder, nodes=2, accounting=False) as bare:
+    with DevelopmentSlurm(slurm_script, folder, accounting=False) as bare:
         treadle = replace(slurm_run.treadle, variables=bare.environment)
         run = replace(slurm_run, slurm=bare, treadle=treadle)
         run.gate.touch()

@@ -110,7 +110,6 @@ class Unit:
 
     def _sample(self) -> None:
         began = time.monotonic()
-        self._kernel_kills = kernel.out_of_memory_kills()
         pids = kernel.descendants(os.getpid())
         used = kernel.resident_bytes(pids)
         limit = float("inf") if self._limit is None else self._limit
