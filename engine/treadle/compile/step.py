@@ -90,7 +90,7 @@ class StepRun:
         except LeaseLost:
             raise
         except TreadleError as error:
-            end = self._fail(str(error))
+            end = self._fail("\n".join(filter(None, (str(error), error.detail))))
         except BaseException as error:
             self._fail(f"Treadle itself failed: {error!r}")
             raise
