@@ -101,7 +101,7 @@ def test_the_plan_has_each_jobs_script_and_says_who_said_what(
     script = mark["jobs"]["parallel"]["script"]
     assert "#SBATCH -p gpu\n#SBATCH -A lab\n" in script
     assert "#SBATCH --mem=2194M\n#SBATCH -t 0-02:00:00\n#SBATCH --gpus=1\n" in script
-    assert "#SBATCH --exclusive\n#SBATCH --no-requeue\n" in script
+    assert "#SBATCH --exclusive\n" in script
     assert "module load python\nmodule load cuda\nexec " in script
     for found in (create, act, mark):
         for part in found["jobs"].values():

@@ -61,7 +61,7 @@ def test_units_of_a_lost_worker_run_elsewhere_and_none_that_is_done_runs_again(
 ) -> None:
     slurm_run.gate.touch()
     slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
-    with slurm_run.started("--partition", "long"):
+    with slurm_run.started("--partition", "long", "--directive=--exclusive"):  # a node for each job
         done = slurm_run.hold(4)
         workers = slurm_run.worker_processes()
         job = max(slurm_run.queue("RUNNING"), key=int)  # the first is that of the first step
