@@ -7,7 +7,7 @@ from collections import defaultdict
 from treadle.compile.context import RunContext
 from treadle.compile.prefect_runs import mark_crashed
 from treadle.errors import LedgerError
-from treadle.execute.journal import claim_journals, read_journals, wait_until_closed
+from treadle.execute.journal import claim_journals, read_journals, remove_journals, wait_until_closed
 from treadle.ledger import runs, units
 from treadle.ledger.runs import RunRecord
 from treadle.model.records import UnitRecord
@@ -39,6 +39,8 @@ def take_up(context: RunContext, flow_run_id: str) -> RunRecord:
             f"Workers of the last driver of run {context.run_id} are still running units.",
             remedy="Wait for their end, or end them, then resume the run.",
         )
+    if record.state is RunState.SUBMITTED:  # nothing of it has run: they are of another ledger's run
+        remove_journals(context.log_folder)
     _take_in_journals(context)
     if record.prefect_flow_run_id not in {None, flow_run_id}:
         mark_crashed(

@@ -13,6 +13,7 @@ from treadle.compile.step import StepRun
 from treadle.compile.taking_up import take_up
 from treadle.errors import LeaseLost, LedgerError
 from treadle.execute.journal import open_journal
+from treadle.execute.records import ended_without_result
 from treadle.model.policy import OnFailure, Retries
 from treadle.model.states import Cause, RunState, StepState, UnitState
 from treadle.testing.bench import Asked, NewBench
@@ -199,3 +200,16 @@ def test_memory_and_time_grow_from_attempt_to_attempt_and_over_a_resumption(new_
     first, second = bench.world.calls[0, 0], bench.world.calls[0, 1]
     assert [(call.attempt, call.memory_mb) for call in first] == [(1, 1000), (2, 1500), (3, 2250)]
     assert [(call.attempt, call.timeout_seconds) for call in second] == [(1, 600), (2, 900), (3, 1350)]
+
+
+def test_a_new_run_believes_no_journal_that_another_ledgers_run_of_its_number_left(
+    new_bench: NewBench,
+) -> None:
+    asked = Asked(["Make", "Mark"])
+    run = new_bench(asked)
+    with open_journal(run.folder, "worker") as journal:
+        for index in range(9):
+            journal.append(1, ended_without_result(index, Cause.FAILED, "of another run"))
+    record = run.drive()
+    assert record.state is RunState.DONE
+    assert {entry.state for entry in run.units(1)} == {UnitState.DONE}
