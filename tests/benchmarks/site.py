@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 
 from treadle.api import Server, client_environment, local_server
-from treadle.collect import collect
+from treadle.collect import Progress, collect
 from treadle.collect.functions import function_name, register_functions
 from treadle.ledger import Ledger, datasets, packages, runs, sqlite_url, units
 from treadle.ledger.packages import PackageRecord
@@ -103,7 +103,9 @@ class Site:
 
     def collect(self, source: str) -> PackageRecord:
         """Collect a package."""
-        return collect(source, settings=self.settings, ledger=self.ledger, progress=lambda _: None).package
+        return collect(
+            source, settings=self.settings, ledger=self.ledger, progress=Progress(lambda _: None)
+        ).package
 
     def add_function(self, function: Callable[..., object]) -> TaskRef:
         """Make a parallel task of a function."""

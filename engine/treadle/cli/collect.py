@@ -2,35 +2,103 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from treadle.cli.options import AsJson
 
+if TYPE_CHECKING:
+    from treadle.collect import CollectOptions
+
 
 def collect(
     source: Annotated[
-        str, typer.Argument(help="name[extra]==version, the path of a folder, or the path of a wheel.")
+        str,
+        typer.Argument(
+            help="name[extra]==version, ./folder, ./file.whl, ./file.tar.gz, ./script.py or "
+            "git+URL@ref#subdirectory=folder."
+        ),
     ],
+    *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Resolve only: show what would be installed, build nothing.")
+    ] = False,
+    python: Annotated[
+        str | None, typer.Option(help="Version out of the setting pythons, or path of an interpreter.")
+    ] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME==VERSION that the resolution has to keep to; may be repeated."),
+    ] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME==VERSION installed whatever the packages ask for; may be repeated."),
+    ] = None,
+    exclude_newer: Annotated[
+        str | None, typer.Option(help="Date or time; what the index got later is not seen.")
+    ] = None,
+    build: Annotated[
+        list[str] | None,
+        typer.Option(help="Distribution that may be built if it has no wheel; may be repeated."),
+    ] = None,
+    editable: Annotated[
+        bool, typer.Option("--editable", help="Use the folder's own files, not a copy of them.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Collect a task package into an environment of its own."""
+    from treadle.collect import CollectOptions
+
+    options = CollectOptions(
+        python=python,
+        pins=_versions(pin or [], "--pin"),
+        overrides=_versions(override or [], "--override"),
+        exclude_newer=exclude_newer,
+        builds=tuple(build or ()),
+        editable=editable,
+    )
     if dry_run:
-        _preview(source, as_json=as_json)
-        return
+        _preview(source, options, as_json=as_json)
+    else:
+        _collect(source, options, as_json=as_json)
+
+
+def _versions(words: list[str], option: str) -> dict[str, str]:
+    from packaging.version import InvalidVersion, Version
+
+    from treadle.errors import UsageError
+
+    versions = {}
+    for word in words:
+        name, equals, version = (part.strip() for part in word.partition("=="))
+        try:
+            Version(version)
+        except InvalidVersion as error:
+            raise UsageError(f"{option} {word} names no version.", remedy="Write NAME==VERSION.") from error
+        if not (name and equals):
+            raise UsageError(f"{option} {word} names no package.", remedy="Write NAME==VERSION.")
+        versions[name] = version
+    return versions
+
+
+def _collect(source: str, options: CollectOptions, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from treadle.cli.output import note, print_json, print_line, print_table
     from treadle.cli.packages import task_rows
     from treadle.cli.session import open_session
+    from treadle.collect import Progress
     from treadle.collect import collect as collect_package
 
     with open_session() as session:
-        collected = collect_package(source, settings=session.settings, ledger=session.ledger, progress=note)
+        collected = collect_package(
+            source,
+            settings=session.settings,
+            ledger=session.ledger,
+            progress=Progress(note),
+            options=options,
+        )
     package, environment = collected.package, collected.environment
     if as_json:
         tasks = [{"name": task.name, "type": task.type} for task in collected.tasks]
@@ -51,13 +119,19 @@ def collect(
     print_table(["task", "type", "needs", "gives"], task_rows(collected.tasks))
 
 
-def _preview(source: str, *, as_json: bool) -> None:
+def _preview(source: str, options: CollectOptions, *, as_json: bool) -> None:
     from treadle.cli.output import note, print_json, print_line
     from treadle.cli.session import open_session
-    from treadle.collect import preview
+    from treadle.collect import Progress, preview
 
     with open_session() as session:
-        found = preview(source, settings=session.settings, ledger=session.ledger, progress=note)
+        found = preview(
+            source,
+            settings=session.settings,
+            ledger=session.ledger,
+            progress=Progress(note),
+            options=options,
+        )
     if as_json:
         print_json(found)
         return

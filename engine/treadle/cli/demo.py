@@ -39,13 +39,16 @@ def demo(
     from treadle.cli.output import note
     from treadle.cli.running import Request, report_outcome, run_here, server_meanwhile
     from treadle.cli.session import open_session
-    from treadle.collect import collect
+    from treadle.collect import Progress, collect
 
     workflow = _read_workflow()
     with open_session() as session:
         with server_meanwhile(session.settings) as ready_server:
             collected = collect(
-                package_source(workflow), settings=session.settings, ledger=session.ledger, progress=note
+                package_source(workflow),
+                settings=session.settings,
+                ledger=session.ledger,
+                progress=Progress(note),
             )
             store_workflow(session, workflow, collected.package.version)
             dataset = create_dataset(session, folder or session.settings.home / NAME)

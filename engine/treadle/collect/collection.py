@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from treadle.collect.environment import build_environment, is_usable
-from treadle.collect.package import TaskPackage, read_package
+from treadle.collect.environments.build import build_environment, is_usable
+from treadle.collect.environments.staging import build_once
+from treadle.collect.manifests.installed import TaskPackage, read_package
+from treadle.collect.options import NOTHING_ASKED, CollectOptions
+from treadle.collect.progress import Progress
 from treadle.collect.register import Registered, check_replaceable, find_registered, known_lock, register
-from treadle.collect.staging import build_once
+from treadle.collect.sources.grammar import Source
 from treadle.collect.target import Target, find_target
+from treadle.collect.uv import Uv
 from treadle.ledger import Ledger
 from treadle.ledger.packages import EnvironmentRecord, PackageRecord
 from treadle.model.task import Task
@@ -59,28 +62,38 @@ class Preview:
     ready: bool
 
 
-def collect(text: str, *, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Collected:
+def collect(
+    source: str | Source,
+    *,
+    settings: Settings,
+    ledger: Ledger,
+    progress: Progress,
+    options: CollectOptions = NOTHING_ASKED,
+) -> Collected:
     """Give a package its own environment and put its tasks into the ledger.
 
     Safe to repeat, and to run in several processes at once: an environment that is there is used as it
     is, and a build that failed or was killed leaves nothing behind that counts.
 
     Args:
-        text: `name[extra]==version`, the path of a folder with a Python project, or the path of a wheel.
+        source: A source, or its text: `name[extra]==version`, the path of a folder with a Python project, …
         settings: Where things are kept, and which Python is used.
         ledger: Where packages, environments and tasks are registered.
-        progress: Told what is under way, in a few words.
+        progress: Told what is under way; ends it on request.
+        options: What is asked beside the source.
 
     Raises:
         CollectError: No source, nothing that resolves, a failed build, or a bad manifest.
         AlreadyExists: This version is already collected from an index, with another environment.
         StorageFull: Home, temporary folder or uv's cache is full or may not be written.
         LedgerError: The ledger could not be read or written.
+        Cancelled: The progress was told to stop.
     """
     start = time.monotonic()
-    target = _find(text, settings, ledger, progress)
+    uv = Uv(settings, progress)
+    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
     there = find_registered(ledger, target) if is_usable(target.folder) else None
-    found = there or _install(target, settings, ledger, progress)
+    found = there or _install(target, ledger, uv)
     return Collected(
         package=found.package,
         tasks=found.tasks,
@@ -90,24 +103,34 @@ def collect(text: str, *, settings: Settings, ledger: Ledger, progress: Callable
     )
 
 
-def preview(text: str, *, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Preview:
+def preview(
+    source: str | Source,
+    *,
+    settings: Settings,
+    ledger: Ledger,
+    progress: Progress,
+    options: CollectOptions = NOTHING_ASKED,
+) -> Preview:
     """Tell what `collect` would install; no environment is built, and nothing is registered.
 
     The wheel of a local folder is built, unless the folder did not change: without it nobody can tell what
     the package needs. It is kept for the collection.
 
     Args:
-        text: As for `collect`.
+        source: As for `collect`.
         settings: As for `collect`.
         ledger: What was collected before: a known version keeps its lock.
         progress: As for `collect`.
+        options: As for `collect`.
 
     Raises:
         CollectError: No source, nothing that resolves, or a folder that cannot be built.
         StorageFull: Home, temporary folder or uv's cache is full or may not be written.
         LedgerError: The ledger could not be read.
+        Cancelled: The progress was told to stop.
     """
-    target = _find(text, settings, ledger, progress)
+    uv = Uv(settings, progress)
+    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
     return Preview(
         name=target.name,
         version=target.version,
@@ -118,33 +141,22 @@ def preview(text: str, *, settings: Settings, ledger: Ledger, progress: Callable
     )
 
 
-def _find(text: str, settings: Settings, ledger: Ledger, progress: Callable[[str], None]) -> Target:
-    return find_target(text, settings=settings, known=partial(known_lock, ledger), progress=progress)
-
-
-def _install(
-    target: Target, settings: Settings, ledger: Ledger, progress: Callable[[str], None]
-) -> Registered:
+def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
-        return read_package(environment, name=target.name, version=target.version, extras=target.extras)
+        version = target.lock.version(target.name)
+        return read_package(environment, name=target.name, version=version, extras=target.extras)
 
     def build(aside: Path) -> None:
-        progress("building the environment")
-        build_environment(
-            aside,
-            lock=target.lock,
-            interpreter=target.interpreter,
-            wheels=settings.wheels_folder,
-            inspect=read,
-        )
+        uv.progress("building the environment")
+        build_environment(aside, lock=target.lock, interpreter=target.interpreter, uv=uv, inspect=read)
 
     check_replaceable(ledger, target)
     build_once(
         target.folder,
         is_ready=is_usable,
         build=build,
-        waiting=lambda: progress("waiting for another process that builds the same environment"),
+        waiting=lambda: uv.progress("waiting for another process that builds the same environment"),
     )
-    progress("reading the manifest")
+    uv.progress("reading the manifest")
     package = read(target.folder)
     return register(ledger, target, package)

@@ -11,9 +11,11 @@ from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.interpreter import Interpreter
+from treadle.collect.options import CollectOptions
+from treadle.collect.sources.prepared import Prepared
 from treadle.collect.storage import writing_below
-from treadle.collect.uv import UvFailed, asking_anew, run_uv
+from treadle.collect.uv import Uv, UvFailed, asking_anew
 from treadle.errors import ResolutionFailed
 
 _WHEELS = "file://${TREADLE_WHEELS}"
@@ -77,27 +79,15 @@ def _pin(line: str) -> Pin:
     return Pin(canonicalize_name(name), version, None, digests)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be resolved.
-
-    Attributes:
-        name: Normalised name of the package that is collected.
-        version: Its version, if only one will do.
-        requirement: Requirement as PEP 508 writes it; a wheel of ours is a `file://` URL.
-        pinned: The same requirement for one version.
-    """
-
-    name: str
-    version: str | None
-    requirement: str
-    pinned: Callable[[str], str]
-
-
 def find_lock(
-    request: Request, *, interpreter: Interpreter, wheels: Path, known: Callable[[str], Lock | None]
+    request: Prepared,
+    *,
+    options: CollectOptions,
+    interpreter: Interpreter,
+    uv: Uv,
+    known: Callable[[str], Lock | None],
 ) -> Lock:
-    """Resolve a request, keeping to the lock of a version that was collected before.
+    """Resolve a source that is ready, keeping to the lock of a version that was collected before.
 
     A newer release of some dependency must not turn a version that is already known into another
     environment, so the known lock is preferred wherever it still answers the request. If nothing in it
@@ -105,48 +95,48 @@ def find_lock(
 
     Args:
         request: What to resolve.
+        options: What was asked beside the source.
         interpreter: Python that the lock is for.
-        wheels: Folder of our own wheels.
+        uv: How uv is run.
         known: The lock under which a version of the package was collected before, or None.
 
     Raises:
         ResolutionFailed: No set of versions answers the request, or no index could be asked.
         StorageFull: The temporary folder or uv's cache may not be written.
     """
+    del options
     requirement = request.requirement
     earlier = known(request.version) if request.version else None
     if earlier is None:
-        fresh = _resolve(request, requirement, interpreter, wheels)
+        fresh = _resolve(request, requirement, interpreter, uv)
         version = fresh.version(request.name)
         earlier = known(version)
         if earlier is None or earlier == fresh:
             return fresh
         requirement = request.pinned(version)
-    if _unchanged(requirement, interpreter, wheels, earlier):
+    if _unchanged(requirement, interpreter, uv, earlier):
         return earlier
-    return _resolve(request, requirement, interpreter, wheels, preferred=earlier)
+    return _resolve(request, requirement, interpreter, uv, preferred=earlier)
 
 
-def _unchanged(requirement: str, interpreter: Interpreter, wheels: Path, earlier: Lock) -> bool:
+def _unchanged(requirement: str, interpreter: Interpreter, uv: Uv, earlier: Lock) -> bool:
     try:
-        lock = _compile(requirement, interpreter, wheels, preferred=earlier, options=["--offline"])
+        lock = _compile(requirement, interpreter, uv, preferred=earlier, options=["--offline"])
     except UvFailed:
         return False
     return lock == earlier
 
 
 def _resolve(
-    request: Request,
+    request: Prepared,
     requirement: str,
     interpreter: Interpreter,
-    wheels: Path,
+    uv: Uv,
     *,
     preferred: Lock | None = None,
 ) -> Lock:
     try:
-        return _compile(
-            requirement, interpreter, wheels, preferred=preferred, options=asking_anew(request.name)
-        )
+        return _compile(requirement, interpreter, uv, preferred=preferred, options=asking_anew(request.name))
     except UvFailed as error:
         shown = requirement.rpartition("/")[2]
         if error.unreachable:
@@ -165,11 +155,12 @@ def _resolve(
 def _compile(
     requirement: str,
     interpreter: Interpreter,
-    wheels: Path,
+    uv: Uv,
     *,
     preferred: Lock | None,
     options: Sequence[str],
 ) -> Lock:
+    wheels = uv.settings.wheels_folder
     place = Path(gettempdir())
     with writing_below(place), TemporaryDirectory(prefix="treadle-lock-", dir=place) as name:
         folder = Path(name)
@@ -180,6 +171,6 @@ def _compile(
         command = ["pip", "compile", "requirements.in", "--output-file", str(output), "--quiet"]
         form = ["--generate-hashes", "--no-header", "--no-annotate"]
         rules = ["--no-build", "--index-strategy", "first-index", "--python", str(interpreter.path)]
-        run_uv([*command, *form, *rules, *options], folder=folder)
+        uv.run([*command, *form, *rules, *options], folder=folder)
         text = output.read_text(encoding="utf-8")
     return Lock(text.replace(f"file://{quote(str(wheels))}", _WHEELS))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treadle.collect.environment import read_facts
+from treadle.collect.environments.build import read_facts
 from treadle.collect.lock import Lock
-from treadle.collect.package import TaskPackage
+from treadle.collect.manifests.installed import TaskPackage
 from treadle.collect.target import Target
 from treadle.errors import AlreadyExists
 from treadle.ledger import Ledger, Transaction
 from treadle.ledger.packages import (
+    FIXED_ORIGINS,
     EnvironmentRecord,
     PackageRecord,
     add_environment,
@@ -64,7 +65,7 @@ def check_replaceable(ledger: Ledger, target: Target) -> None:
         package = find_package(tx, target.name, target.version)
     if package is None or package.environment_id == target.environment_id:
         return
-    if "index" in {package.origin, target.origin}:
+    if not FIXED_ORIGINS.isdisjoint({package.origin, target.origin}):
         raise AlreadyExists(
             f"{target.name} {target.version} is already collected from {package.source}, "
             "and would now get another environment.",
@@ -99,6 +100,8 @@ def register(ledger: Ledger, target: Target, package: TaskPackage) -> Registered
             environment_id=environment.id,
             root=str(target.folder / package.root),
             tasks=package.tasks,
+            options=target.options.model_dump(mode="json", exclude_defaults=True),
+            provenance=target.prepared.provenance,
         )
     return Registered(record, environment, package.tasks)
 

@@ -1,4 +1,4 @@
-"""From a source's text to exactly what would be installed."""
+"""From a source to exactly what would be installed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from treadle.collect.identity import environment_id
-from treadle.collect.interpreter import Interpreter, examine
-from treadle.collect.lock import Lock, Request, find_lock
-from treadle.collect.source import FolderSource, IndexSource, WheelSource, parse_source
-from treadle.collect.wheels import wheel_from_file, wheel_from_folder
-from treadle.errors import SourceInvalid
+from treadle.collect.environments.identity import environment_id
+from treadle.collect.environments.interpreter import Interpreter, examine
+from treadle.collect.lock import Lock, find_lock
+from treadle.collect.options import CollectOptions
+from treadle.collect.sources.grammar import Source, parse_source
+from treadle.collect.sources.preparation import prepare
+from treadle.collect.sources.prepared import Prepared
+from treadle.collect.uv import Uv
 from treadle.ledger.tables import Origin
-from treadle.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,98 +22,87 @@ class Target:
     """One version of a package, and the environment it needs.
 
     Attributes:
-        name: Normalised name of the distribution.
-        version: Its version.
-        extras: Normalised extras that were asked for.
-        origin: What kind of source it is.
-        source: What was asked for: a requirement, or an absolute path.
+        prepared: The source, ready.
+        version: The version that is collected, with the source's own label.
+        options: What was asked beside the source.
         lock: Everything that the environment contains.
         environment_id: Digest of lock, interpreter, platform and builder.
         folder: Where the environment is, or will be.
         interpreter: What the environment is built on.
     """
 
-    name: str
+    prepared: Prepared
     version: str
-    extras: tuple[str, ...]
-    origin: Origin
-    source: str
+    options: CollectOptions
     lock: Lock
     environment_id: str
     folder: Path
     interpreter: Interpreter
 
+    @property
+    def name(self) -> str:
+        """Normalised name of the distribution."""
+        return self.prepared.name
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Normalised extras that were asked for."""
+        return self.prepared.extras
+
+    @property
+    def origin(self) -> Origin:
+        """What kind of source it is."""
+        return self.prepared.origin
+
+    @property
+    def source(self) -> str:
+        """What was asked for: a requirement, an absolute path, or a URL without credentials."""
+        return self.prepared.source
+
 
 def find_target(
-    text: str,
+    source: str | Source,
     *,
-    settings: Settings,
+    options: CollectOptions,
+    uv: Uv,
     known: Callable[[str, str], Lock | None],
-    progress: Callable[[str], None],
 ) -> Target:
-    """Resolve a source; a local folder is built into a wheel for that, unless it did not change.
+    """Resolve a source; what it takes to do that is fetched and built.
 
     Args:
-        text: The source as a person gave it.
-        settings: Where things are kept, and which Python is used.
+        source: The source, or its text as a person gave it.
+        options: What was asked beside it.
+        uv: How uv is run, with the settings and the progress.
         known: The lock under which a name and version was collected before, or None.
-        progress: Told what is under way.
 
     Raises:
         CollectError: It is no source, has no interpreter, cannot be built, or cannot be resolved.
         StorageFull: Home, temporary folder or uv's cache may not be written.
+        Cancelled: The progress was told to stop.
     """
-    source = parse_source(text)
-    interpreter = examine(settings.python)
-    settings.create_home()
-    origin, shown, extras, request = _request(source, settings, interpreter, progress)
-    progress("resolving")
-    lock = find_lock(
-        request,
-        interpreter=interpreter,
-        wheels=settings.wheels_folder,
-        known=lambda version: known(request.name, version),
-    )
+    asked = parse_source(source) if isinstance(source, str) else source
+    interpreter = examine(uv.settings.python)
+    uv.settings.create_home()
+    prepared = prepare(asked, options=options, interpreter=interpreter, uv=uv)
+    uv.progress("resolving")
+
+    def known_version(version: str) -> Lock | None:
+        return known(prepared.name, _labelled(version, prepared.label))
+
+    lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
     identity = environment_id(lock, interpreter)
     return Target(
-        name=request.name,
-        version=lock.version(request.name),
-        extras=extras,
-        origin=origin,
-        source=shown,
+        prepared=prepared,
+        version=_labelled(lock.version(prepared.name), prepared.label),
+        options=options,
         lock=lock,
         environment_id=identity,
-        folder=settings.environments_folder / identity,
+        folder=uv.settings.environments_folder / identity,
         interpreter=interpreter,
     )
 
 
-def _request(
-    source: IndexSource | FolderSource | WheelSource,
-    settings: Settings,
-    interpreter: Interpreter,
-    progress: Callable[[str], None],
-) -> tuple[Origin, str, tuple[str, ...], Request]:
-    if isinstance(source, IndexSource):
-        request = Request(source.name, source.version, source.requirement, source.pinned)
-        return "index", source.requirement, source.extras, request
-    path = _absolute(source.path)
-    wheels = settings.wheels_folder
-    origin: Origin
-    if isinstance(source, FolderSource):
-        origin = "folder"
-        wheel = wheel_from_folder(
-            path, wheels=wheels, home=settings.home, interpreter=interpreter, progress=progress
-        )
-    else:
-        origin = "wheel"
-        wheel = wheel_from_file(path, wheels=wheels, progress=progress)
-    request = Request(wheel.name, wheel.version, wheel.requirement, lambda _: wheel.requirement)
-    return origin, str(path), (), request
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return path.expanduser().resolve()
-    except (RuntimeError, OSError) as error:
-        raise SourceInvalid(f"{path} cannot be followed: {error}.", remedy="Check the path.") from error
+def _labelled(version: str, label: str) -> str:
+    if not label:
+        return version
+    return f"{version}.{label}" if "+" in version else f"{version}+{label}"

@@ -6,13 +6,17 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from uv import find_uv_bin
 
 from treadle.collect.credentials import without_credentials
+from treadle.collect.program import run_program
+from treadle.collect.progress import Progress
 from treadle.collect.storage import REFUSALS, storage_full
 from treadle.errors import StorageFull
+from treadle.settings import Settings
 
 _ALWAYS = ("--no-config", "--no-progress", "--color", "never")
 _KEPT = re.compile(
@@ -41,34 +45,59 @@ class UvFailed(Exception):
         return _UNREACHABLE.search(self.words) is not None
 
 
-def run_uv(arguments: Sequence[str], *, folder: Path) -> str:
-    """Run uv apart from the user's configuration and return what it printed.
+@dataclass(frozen=True, slots=True)
+class Uv:
+    """How uv is run for one collection: apart from the user's configuration, with a limit of time.
 
-    Args:
-        arguments: Command and options; `--no-config` and the like are added.
-        folder: Working folder, which uv may also write to.
+    Attributes:
+        settings: Limits, and where things are kept.
+        progress: Gets each line that uv prints beside its answer, and tells when to stop.
+    """
+
+    settings: Settings
+    progress: Progress
+
+    def run(self, arguments: Sequence[str], *, folder: Path) -> str:
+        """Run a command of uv and return what it printed as its answer.
+
+        Args:
+            arguments: Command and options; `--no-config` and the like are added.
+            folder: Working folder, which uv may also write to.
+
+        Raises:
+            UvFailed: It ended with an error, or took too long; the caller says what that means.
+            StorageFull: It could not write; names the path if uv does.
+            Cancelled: The progress was told to stop.
+        """
+        command = [find_uv_bin(), *arguments, *_ALWAYS]
+        try:
+            ended = run_program(
+                command,
+                folder=folder,
+                environment=_environment(os.environ),
+                seconds=self.settings.build_seconds,
+                progress=self.progress,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise UvFailed(f"It was stopped after {error.timeout:.0f} seconds (build_seconds).") from error
+        if ended.status == 0:
+            return ended.output
+        words = without_credentials(ended.errors.strip() or ended.output.strip())
+        refusal = _refusal(words, folder)
+        if refusal is not None:
+            raise refusal
+        raise UvFailed(words)
+
+
+def version() -> str:
+    """What uv calls itself.
 
     Raises:
-        UvFailed: It ended with an error; the caller says what that means.
-        StorageFull: It could not write; names the path if uv does.
+        OSError: It cannot be started.
+        CalledProcessError: It does not work.
     """
-    done = subprocess.run(
-        [find_uv_bin(), *arguments, *_ALWAYS],
-        cwd=folder,
-        env=_environment(os.environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode == 0:
-        return done.stdout
-    words = without_credentials(done.stderr.strip() or done.stdout.strip())
-    refusal = _refusal(words, folder)
-    if refusal is not None:
-        raise refusal
-    raise UvFailed(words)
+    command = [find_uv_bin(), "--version", *_ALWAYS]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 def asking_anew(name: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.version import Version
+from pydantic import JsonValue
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from treadle.errors import AlreadyExists
@@ -14,8 +15,11 @@ from treadle.ledger.columns import now
 from treadle.ledger.database import Transaction
 from treadle.ledger.names import normalise_name
 from treadle.ledger.people import local_user
-from treadle.ledger.tables import EnvironmentState, Origin, environments, packages, tasks
+from treadle.ledger.tables import EnvironmentState, Origin, environments, packages, people, tasks
 from treadle.model.task import Installed, InstalledTask, Task, TaskRef
+
+FIXED_ORIGINS = frozenset({"index", "git"})
+"""Origins whose versions never change: a version once collected keeps its environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class EnvironmentRecord:
         created_at: When it was recorded first.
         build_seconds: How long its building took.
         size_bytes: What its files take on disk.
+        used_at: When a run last asked for it; None if none ever did.
     """
 
     id: str
@@ -43,6 +48,7 @@ class EnvironmentRecord:
     created_at: datetime
     build_seconds: float
     size_bytes: int
+    used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,11 @@ class PackageRecord:
         environment_id: The environment it is installed in.
         root: Absolute path of the folder that its executables are relative to.
         created_at: When it was collected first.
+        owner: Who collected it.
+        group: The group of people that may use it, too; None for its owner alone.
+        active: Whether its environment is to be there; workflows can use an active package only.
+        options: How it was collected, as JSON of `treadle.collect.options.CollectOptions`.
+        provenance: Where exactly it came from, such as url, commit and subdirectory; no secrets.
         tasks: How many tasks it has.
     """
 
@@ -69,6 +80,11 @@ class PackageRecord:
     environment_id: str
     root: str
     created_at: datetime
+    owner: str
+    group: str | None
+    active: bool
+    options: JsonValue
+    provenance: dict[str, str]
     tasks: int
 
 
@@ -82,6 +98,7 @@ _ENVIRONMENT = (
     environments.c.created_at,
     environments.c.build_seconds,
     environments.c.size_bytes,
+    environments.c.used_at,
 )
 _TASK_COUNT = (
     select(func.count())
@@ -99,6 +116,11 @@ _PACKAGE = (
     packages.c.environment_id,
     packages.c.root,
     packages.c.created_at,
+    select(people.c.name).where(people.c.id == packages.c.owner_id).correlate(packages).scalar_subquery(),
+    packages.c.group,
+    packages.c.active,
+    packages.c.options,
+    packages.c.provenance,
     _TASK_COUNT,
 )
 
@@ -141,21 +163,21 @@ def add_environment(
     if tx.execute(again).rowcount == 0:
         owned = {"id": environment_id, "owner_id": local_user(tx), "created_at": now()}
         tx.execute(insert(environments).values(**owned, **content))
-    return EnvironmentRecord(
-        *tx.execute(select(*_ENVIRONMENT).where(environments.c.id == environment_id)).one()
-    )
+    query = select(*_ENVIRONMENT).where(environments.c.id == environment_id)
+    return EnvironmentRecord(**tx.execute(query).mappings().one())
 
 
 def get_environment(tx: Transaction, environment_id: str) -> EnvironmentRecord | None:
     """The environment with this id, or None."""
-    row = tx.execute(select(*_ENVIRONMENT).where(environments.c.id == environment_id)).one_or_none()
-    return None if row is None else EnvironmentRecord(*row)
+    query = select(*_ENVIRONMENT).where(environments.c.id == environment_id)
+    row = tx.execute(query).mappings().one_or_none()
+    return None if row is None else EnvironmentRecord(**row)
 
 
 def list_environments(tx: Transaction) -> list[EnvironmentRecord]:
     """All environments, the oldest first."""
     query = select(*_ENVIRONMENT).order_by(environments.c.created_at, environments.c.id)
-    return [EnvironmentRecord(*row) for row in tx.execute(query)]
+    return [EnvironmentRecord(**row) for row in tx.execute(query).mappings()]
 
 
 def add_package(
@@ -168,6 +190,8 @@ def add_package(
     environment_id: str,
     root: str,
     tasks: Sequence[Task],
+    options: JsonValue = None,
+    provenance: Mapping[str, str] | None = None,
 ) -> PackageRecord:
     """Record a collected package and its tasks.
 
@@ -184,11 +208,21 @@ def add_package(
         environment_id: A recorded environment.
         root: Absolute path of the folder that its executables are relative to.
         tasks: All its tasks.
+        options: How it is collected.
+        provenance: Where exactly it came from.
 
     Raises:
         AlreadyExists: This version was collected into another environment and may not change.
     """
-    content = {"origin": origin, "source": source, "environment_id": environment_id, "root": root}
+    content = {
+        "origin": origin,
+        "source": source,
+        "environment_id": environment_id,
+        "root": root,
+        "active": True,
+        "options": options or {},
+        "provenance": dict(provenance or {}),
+    }
     identity = {"owner_id": local_user(tx), "name": normalise_name(name), "version": version}
     known = tx.execute(
         select(packages.c.id, packages.c.origin, packages.c.environment_id)
@@ -200,7 +234,7 @@ def add_package(
         package_id = tx.scalars(row.returning(packages.c.id)).one()
     else:
         package_id, known_origin, known_environment = known
-        if known_environment != environment_id and "index" in {origin, known_origin}:
+        if known_environment != environment_id and not FIXED_ORIGINS.isdisjoint({origin, known_origin}):
             raise _may_not_change(name, version, known_origin)
         tx.execute(update(packages).where(packages.c.id == package_id).values(**content))
     _replace_tasks(tx, package_id, tasks)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 from pydantic import JsonValue
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -26,14 +27,29 @@ from treadle.model.constrained import Scalar
 from treadle.model.states import Cause, RunState, StepState, UnitState
 from treadle.model.task import Part
 
-Origin: TypeAlias = Literal["index", "folder", "wheel", "python"]
-"""Where a package came from; what comes from an index never changes under its version.
+Origin: TypeAlias = Literal[
+    "index", "folder", "editable", "wheel", "archive", "git", "script", "plugin", "custom", "python"
+]
+"""Where a package came from; what comes from an index or from git never changes under its version.
 
-`python` stands for functions that the engine's own environment has: nothing was built for them.
+`python` stands for functions that the engine's own environment has, `custom` for an interpreter that somebody
+else looks after: nothing was built for them.
 """
 
-EnvironmentState: TypeAlias = Literal["ready"]
-"""What can be done with an environment; one that failed to build is never recorded."""
+EnvironmentState: TypeAlias = Literal["pending", "building", "ready", "inactive", "broken"]
+"""What can be done with an environment: only a ready one has a folder that units can use."""
+
+Action: TypeAlias = Literal["collect", "deactivate", "reactivate", "delete", "repair"]
+"""What an activity does with a package."""
+
+ActivityState: TypeAlias = Literal["pending", "ongoing", "done", "failed", "cancelled"]
+"""How far an activity is; the last three are its end."""
+
+PluginKind: TypeAlias = Literal["plugin", "script", "project"]
+"""What was found in a plugin folder: a module with a plugin's class, a script, or a Python project."""
+
+PluginState: TypeAlias = Literal["found", "ready", "broken", "gone"]
+"""What is known of a plugin: seen, installed, not to be used, or no longer at its place."""
 
 metadata = MetaData(
     naming_convention={
@@ -84,6 +100,7 @@ class EnvironmentColumns(TypedColumns):
     created_at: Named[datetime] = Column(UtcDateTime)
     build_seconds: Named[float]
     size_bytes: Named[int] = Column(BigInteger)
+    used_at: Named[datetime | None] = Column(UtcDateTime)
 
 
 class PackageColumns(_Owned):
@@ -96,6 +113,49 @@ class PackageColumns(_Owned):
     environment_id: Named[str] = Column(Text, ForeignKey("environments.id"))
     root: Named[str] = Column(Text)
     created_at: Named[datetime] = Column(UtcDateTime)
+    group: Named[str | None] = Column(Text)
+    active: Named[bool] = Column(Boolean)
+    options: Named[JsonValue] = Column(Json[JsonValue](), nullable=False)
+    provenance: Named[dict[str, str]] = Column(Json[dict[str, str]]())
+
+
+class ActivityColumns(_Owned):
+    """One collection of a package, or a change of its life; it outlives the package, with its log."""
+
+    action: Named[Action] = Column(choice_type(get_args(Action)))
+    state: Named[ActivityState] = Column(choice_type(get_args(ActivityState)))
+    source: Named[str] = Column(Text)
+    options: Named[JsonValue] = Column(Json[JsonValue](), nullable=False)
+    package: Named[str | None] = Column(Text)
+    version: Named[str | None] = Column(Text)
+    package_id: Named[int | None] = Column(Integer)
+    phase: Named[str] = Column(Text)
+    log: Named[str] = Column(ProgramText)
+    error: Named[str | None] = Column(ProgramText)
+    prefect_flow_run_id: Named[str | None] = Column(Text)
+    holder: Named[str | None] = Column(Text)
+    lease_until: Named[datetime | None] = Column(UtcDateTime)
+    cancel_requested_at: Named[datetime | None] = Column(UtcDateTime)
+    created_at: Named[datetime] = Column(UtcDateTime)
+    started_at: Named[datetime | None] = Column(UtcDateTime)
+    ended_at: Named[datetime | None] = Column(UtcDateTime)
+
+
+class PluginColumns(_Owned):
+    """A plugin, script or project that was found at one of the plugin sources."""
+
+    kind: Named[PluginKind] = Column(choice_type(get_args(PluginKind)))
+    origin: Named[str] = Column(Text)
+    location: Named[str] = Column(Text)
+    name: Named[str | None] = Column(Text)
+    version: Named[str | None] = Column(Text)
+    identifier: Named[str | None] = Column(Text)
+    state: Named[PluginState] = Column(choice_type(get_args(PluginState)))
+    problem: Named[str | None] = Column(ProgramText)
+    description: Named[JsonValue] = Column(Json[JsonValue](), nullable=False)
+    digest: Named[str] = Column(Text)
+    package_id: Named[int | None] = Column(ForeignKey("packages.id"))
+    seen_at: Named[datetime] = Column(UtcDateTime)
 
 
 class TaskColumns(_Identified):
@@ -237,6 +297,10 @@ packages = Table(
     PackageColumns,
     UniqueConstraint("owner_id", "name", "version"),
     sqlite_autoincrement=True,
+)
+activities = Table("activities", metadata, ActivityColumns, sqlite_autoincrement=True)
+plugins = Table(
+    "plugins", metadata, PluginColumns, UniqueConstraint("owner_id", "location"), sqlite_autoincrement=True
 )
 tasks = Table(
     "tasks", metadata, TaskColumns, UniqueConstraint("package_id", "name"), sqlite_autoincrement=True

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from treadle.collect.interpreter import examine
-from treadle.collect.uv import run_uv
+from treadle.collect.environments.interpreter import examine
+from treadle.collect.uv import version as uv_version
 from treadle.ledger import Ledger, runs, sqlite_url
 from treadle.model.findings import Finding, Verdict, failure
 from treadle.settings import PREFIX, Settings
@@ -98,5 +98,5 @@ def _interpreter(settings: Settings) -> Finding:
     return Finding(INTERPRETER, Verdict.OK, f"{found.path}: Python {found.version}")
 
 
-def _uv(settings: Settings) -> Finding:
-    return Finding(UV, Verdict.OK, run_uv(["--version"], folder=settings.home).strip())
+def _uv(_settings: Settings) -> Finding:
+    return Finding(UV, Verdict.OK, uv_version())

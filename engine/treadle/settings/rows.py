@@ -34,7 +34,7 @@ def describe(settings: Settings) -> list[SettingRow]:
             value = getattr(settings, name)
             fallback = "argument" if name in settings.model_fields_set else "default"
             source = settings._sources.get(name, fallback)
-            rows.append(SettingRow(name, masked(value), source, field.description or ""))
+            rows.append(SettingRow(name, _text(value), source, field.description or ""))
     for name, profile in settings.clusters.items():
         if profile.kind == LOCAL:
             continue
@@ -64,7 +64,7 @@ def _text(value: object) -> str:
     if value == "":
         return '""'
     if isinstance(value, tuple):
-        return "; ".join(map(str, value))
+        return "; ".join(map(masked, value))
     if isinstance(value, dict):
         return " ".join(f"{name}={text}" for name, text in value.items())
     return masked(value)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, PrivateAttr, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from treadle.errors import StorageFull, UnknownName
 from treadle.model.profile import LOCAL, SLURM, THIS_MACHINE, ClusterProfile
 
 PREFIX = "TREADLE_"
+
+
+def _words(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+"""A list, written as words between spaces or commas where it is a variable of the environment."""
 
 
 def _base_interpreter() -> Path:
@@ -33,6 +42,29 @@ class Settings(BaseSettings):
     )
     python: Path = Field(
         default_factory=_base_interpreter, description="interpreter that environments are built on"
+    )
+    pythons: Annotated[dict[str, Path], NoDecode] = Field(
+        default_factory=dict,
+        description="interpreters that a collection may ask for by version: 3.12=/usr/bin/python3.12 …",
+    )
+    exclude_newer: str | None = Field(
+        None, description="date or time; what the package index got later is not seen"
+    )
+    wheelhouse: Path | None = Field(
+        None, description="folder of wheels that everything is installed from, without any network"
+    )
+    build_sources: Words = Field(
+        ("folder", "archive", "git"), description="kinds of sources whose own build code may be run"
+    )
+    builds: Words = Field((), description="distributions of an index that may be built if they have no wheel")
+    build_seconds: int = Field(1800, ge=1, description="what one build or installation may take")
+    git_schemes: Words = Field(("https", "ssh", "file"), description="kinds of URLs that git may fetch from")
+    git_hosts: Words = Field(("*",), description="hosts that git may fetch from; *: any")
+    plugin_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="folders that are searched for plugins, separated by colons"
+    )
+    git_plugins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="git repositories of plugins, one line each: git+URL@ref#subdirectory=folder"
     )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="units at once on this machine"
@@ -73,6 +105,32 @@ class Settings(BaseSettings):
         if not python.is_absolute():
             raise ValueError("the interpreter needs an absolute path, such as /usr/bin/python3.11")
         return python
+
+    @field_validator("pythons", mode="before")
+    @classmethod
+    def _named_interpreters(cls, pythons: object) -> object:
+        if not isinstance(pythons, str):
+            return pythons
+        pairs = (word.partition("=") for word in pythons.replace(",", " ").split())
+        return {version: path for version, _, path in pairs}
+
+    @field_validator("pythons")
+    @classmethod
+    def _absolute_pythons(cls, pythons: dict[str, Path]) -> dict[str, Path]:
+        for version, path in pythons.items():
+            if not path.is_absolute():
+                raise ValueError(f"the interpreter of {version} needs an absolute path, not {str(path)!r}")
+        return pythons
+
+    @field_validator("plugin_folders", mode="before")
+    @classmethod
+    def _between_colons(cls, folders: object) -> object:
+        return tuple(filter(None, folders.split(":"))) if isinstance(folders, str) else folders
+
+    @field_validator("git_plugins", mode="before")
+    @classmethod
+    def _line_by_line(cls, lines: object) -> object:
+        return tuple(filter(None, map(str.strip, lines.split("\n")))) if isinstance(lines, str) else lines
 
     @field_validator("clusters", mode="before")
     @classmethod

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from treadle.collect import Collected, Preview, collect, preview
+from treadle.collect import Collected, Preview, Progress, collect, preview
 from treadle.ledger import Ledger, sqlite_url
 from treadle.ledger.packages import list_environments, list_packages
 from treadle.settings import Settings
@@ -92,10 +92,14 @@ class Here:
 
     def collect(self, source: Path | str) -> Collected:
         self.phases.clear()
-        return collect(str(source), settings=self.settings, ledger=self.ledger, progress=self.phases.append)
+        return collect(
+            str(source), settings=self.settings, ledger=self.ledger, progress=Progress(self.phases.append)
+        )
 
     def preview(self, source: Path | str) -> Preview:
-        return preview(str(source), settings=self.settings, ledger=self.ledger, progress=self.phases.append)
+        return preview(
+            str(source), settings=self.settings, ledger=self.ledger, progress=Progress(self.phases.append)
+        )
 
     @property
     def environments(self) -> list[str]:

@@ -233,7 +233,7 @@ def test_place_that_is_a_file_is_named(here, make_wheel) -> None:
 COLLECT = """
 import sys
 from pathlib import Path
-from treadle.collect import collection
+from treadle.collect import Progress, collection
 from treadle.ledger import Ledger, sqlite_url
 from treadle.settings import Settings
 
@@ -242,7 +242,7 @@ if last_words == "killed":
     import os
     collection.read_package = lambda *given, **named: os.kill(os.getpid(), 9)
 with Ledger(sqlite_url(Path(home) / "ledger.sqlite")) as ledger:
-    done = collection.collect(wheel, settings=Settings(home=home), ledger=ledger, progress=print)
+    done = collection.collect(wheel, settings=Settings(home=home), ledger=ledger, progress=Progress(print))
 print(done.environment.id)
 """
 

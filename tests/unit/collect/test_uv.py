@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.uv import UvFailed, run_uv
+from treadle.collect.progress import Progress
+from treadle.collect.uv import Uv, UvFailed
 from treadle.errors import StorageFull
+from treadle.settings import Settings
 
 
 @pytest.fixture
@@ -16,6 +18,10 @@ def fake_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "uv"
     monkeypatch.setattr("treadle.collect.uv.find_uv_bin", lambda: str(program))
     return program
+
+
+def run(arguments: list[str], *, folder: Path) -> str:
+    return Uv(Settings(home=folder), Progress(lambda _: None)).run(arguments, folder=folder)
 
 
 def write(program: Path, body: str) -> None:
@@ -30,7 +36,7 @@ def fail(program: Path, words: str) -> None:
 def test_users_configuration_progress_bars_and_downloads_are_off(fake_uv: Path, tmp_path: Path) -> None:
     write(fake_uv, "print(json.dumps([sys.argv[1:], os.environ['UV_PYTHON_DOWNLOADS'], os.getcwd()]))")
 
-    arguments, downloads, folder = json.loads(run_uv(["pip", "check"], folder=tmp_path))
+    arguments, downloads, folder = json.loads(run(["pip", "check"], folder=tmp_path))
 
     assert arguments == ["pip", "check", "--no-config", "--no-progress", "--color", "never"]
     assert downloads == "never"
@@ -53,7 +59,7 @@ def test_index_settings_reach_uv_while_secrets_and_hidden_influences_do_not(
         monkeypatch.setenv(name, "x")
     write(fake_uv, "print(json.dumps(sorted(os.environ)))")
 
-    reached = set(json.loads(run_uv(["venv"], folder=tmp_path)))
+    reached = set(json.loads(run(["venv"], folder=tmp_path)))
 
     assert kept <= reached
     assert not dropped & reached
@@ -66,7 +72,7 @@ def test_failure_carries_uvs_own_words_without_credentials(fake_uv: Path, tmp_pa
     )
 
     with pytest.raises(UvFailed) as caught:
-        run_uv(["pip", "compile"], folder=tmp_path)
+        run(["pip", "compile"], folder=tmp_path)
 
     assert caught.value.words == (
         "error: No solution found at https://lab.example/simple\n  cause: you asked for both"
@@ -81,7 +87,7 @@ def test_index_that_does_not_answer_is_told_apart(fake_uv: Path, tmp_path: Path)
     )
 
     with pytest.raises(UvFailed) as caught:
-        run_uv(["pip", "compile"], folder=tmp_path)
+        run(["pip", "compile"], folder=tmp_path)
 
     assert caught.value.unreachable
 
@@ -103,6 +109,6 @@ def test_full_or_read_only_disk_is_told_apart_and_named(
     fail(fake_uv, words)
 
     with pytest.raises(StorageFull, match=f"^{path or tmp_path} could not be written") as caught:
-        run_uv(["pip", "sync"], folder=tmp_path)
+        run(["pip", "sync"], folder=tmp_path)
 
     assert caught.value.detail == words

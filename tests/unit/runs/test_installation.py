@@ -71,7 +71,7 @@ def test_each_failure_is_told_and_none_stops_the_others(tmp_path: Path) -> None:
 def test_a_check_that_breaks_is_a_failure_of_that_check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "run_uv", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(installation, "uv_version", lambda *_, **__: 1 / 0)
     found = examine(Settings(home=tmp_path / "home"))
     assert found[UV].verdict is Verdict.FAILED
     assert "ZeroDivisionError" in found[UV].text

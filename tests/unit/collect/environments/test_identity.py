@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.identity import environment_id
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.identity import environment_id
+from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.lock import Lock
 
 PYTHON = Interpreter(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.interpreter import examine
+from treadle.collect.environments.interpreter import examine
 from treadle.errors import InterpreterMissing
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.package import MANIFEST, TaskPackage, read_package
+from treadle.collect.manifests.installed import MANIFEST, TaskPackage, read_package
 from treadle.errors import ManifestInvalid, SourceInvalid
 from treadle.model.task import TaskType
 

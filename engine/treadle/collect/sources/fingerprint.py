@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from treadle.collect.identity import tagged_digest
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.identity import tagged_digest
+from treadle.collect.environments.interpreter import Interpreter
 from treadle.errors import SourceInvalid
 
 _FORMAT = "1"

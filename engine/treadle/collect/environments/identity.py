@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.lock import Lock
 
 BUILDER_FORMAT = "1"

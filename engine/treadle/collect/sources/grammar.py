@@ -35,16 +35,8 @@ class IndexSource:
     @property
     def requirement(self) -> str:
         """The requirement as PEP 508 writes it."""
-        return f"{self._subject}{self.specifier}"
-
-    def pinned(self, version: str) -> str:
-        """The same requirement for one version alone."""
-        return f"{self._subject}=={version}"
-
-    @property
-    def _subject(self) -> str:
         extras = f"[{','.join(self.extras)}]" if self.extras else ""
-        return f"{self.name}{extras}"
+        return f"{self.name}{extras}{self.specifier}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.source import FolderSource, IndexSource, WheelSource, parse_source
+from treadle.collect.sources.grammar import FolderSource, IndexSource, WheelSource, parse_source
 from treadle.errors import SourceInvalid
 
 

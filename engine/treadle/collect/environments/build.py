@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.lock import Lock
-from treadle.collect.uv import UvFailed, run_uv
+from treadle.collect.uv import Uv, UvFailed
 from treadle.errors import BuildFailed
 
 _LOCK = "treadle-lock.txt"
@@ -56,7 +56,7 @@ def build_environment(
     *,
     lock: Lock,
     interpreter: Interpreter,
-    wheels: Path,
+    uv: Uv,
     inspect: Callable[[Path], object],
 ) -> None:
     """Build an environment in a folder that does not exist yet and may be renamed afterwards.
@@ -65,7 +65,7 @@ def build_environment(
         environment: Where to build it.
         lock: What it contains.
         interpreter: What it is built on.
-        wheels: Folder of our own wheels.
+        uv: How uv is run.
         inspect: Called with the folder once everything is installed; what it raises ends the build.
 
     Raises:
@@ -76,14 +76,13 @@ def build_environment(
     parent = environment.parent
     python = str(python_of(environment))
     locked = environment / _LOCK
-    _run(
-        ["venv", "--no-project", "--relocatable", "--python", str(interpreter.path), str(environment)], parent
-    )
-    locked.write_text(lock.installable(wheels), encoding="utf-8")
+    fresh = ["--no-project", "--relocatable", "--python", str(interpreter.path)]
+    _run(uv, ["venv", *fresh, str(environment)], parent)
+    locked.write_text(lock.installable(uv.settings.wheels_folder), encoding="utf-8")
     install = ["--require-hashes", "--no-build", "--compile-bytecode", "--index-strategy", "first-index"]
-    _run(["pip", "sync", *install, "--python", python, str(locked)], parent)
-    _run(["pip", "check", "--python", python], parent)
-    frozen = _run(["pip", "freeze", "--python", python], parent)
+    _run(uv, ["pip", "sync", *install, "--python", python, str(locked)], parent)
+    _run(uv, ["pip", "check", "--python", python], parent)
+    frozen = _run(uv, ["pip", "freeze", "--python", python], parent)
     (environment / _FREEZE).write_text(frozen, encoding="utf-8")
     inspect(environment)
     facts = {
@@ -95,9 +94,9 @@ def build_environment(
     (environment / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _run(arguments: list[str], folder: Path) -> str:
+def _run(uv: Uv, arguments: list[str], folder: Path) -> str:
     try:
-        return run_uv(arguments, folder=folder)
+        return uv.run(arguments, folder=folder)
     except UvFailed as error:
         command = " ".join(arguments[:2]) if arguments[0] == "pip" else arguments[0]
         if error.unreachable:

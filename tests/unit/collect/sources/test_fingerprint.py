@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.fingerprint import file_digest, fingerprint
-from treadle.collect.interpreter import Interpreter
+from treadle.collect.environments.interpreter import Interpreter
+from treadle.collect.sources.fingerprint import file_digest, fingerprint
 from treadle.errors import SourceInvalid
 
 PYTHON = Interpreter(Path("/usr/bin/python3"), "3.11.2", "build", "platform")
@@ -111,7 +111,7 @@ def test_unreadable_file_is_named(project: Path, monkeypatch: pytest.MonkeyPatch
     def refuse(path: Path) -> str:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("treadle.collect.fingerprint.file_digest", refuse)
+    monkeypatch.setattr("treadle.collect.sources.fingerprint.file_digest", refuse)
 
     with pytest.raises(SourceInvalid, match=r"pyproject\.toml cannot be read: Permission denied"):
         digest(project)

@@ -11,11 +11,11 @@ from urllib.parse import quote
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from treadle.collect.fingerprint import file_digest, fingerprint
-from treadle.collect.identity import tagged_digest
-from treadle.collect.interpreter import Interpreter
-from treadle.collect.staging import build_once
-from treadle.collect.uv import UvFailed, run_uv
+from treadle.collect.environments.identity import tagged_digest
+from treadle.collect.environments.interpreter import Interpreter
+from treadle.collect.environments.staging import build_once
+from treadle.collect.sources.fingerprint import file_digest, fingerprint
+from treadle.collect.uv import Uv, UvFailed
 from treadle.errors import BuildFailed, SourceInvalid
 
 
@@ -33,17 +33,13 @@ class Wheel:
         return f"{self.name} @ file://{quote(str(self.path))}"
 
 
-def wheel_from_folder(
-    folder: Path, *, wheels: Path, home: Path, interpreter: Interpreter, progress: Callable[[str], None]
-) -> Wheel:
+def wheel_from_folder(folder: Path, *, interpreter: Interpreter, uv: Uv) -> Wheel:
     """Build the wheel of a project, or find the one that was built from the same files.
 
     Args:
         folder: Absolute path of the project.
-        wheels: Folder of our own wheels.
-        home: Treadle's home.
         interpreter: Python that builds it.
-        progress: Told what is under way.
+        uv: How uv is run.
 
     Raises:
         SourceInvalid: The folder holds no Python project, or cannot be read.
@@ -59,28 +55,27 @@ def wheel_from_folder(
         )
 
     def build(aside: Path) -> None:
-        progress(f"building the wheel of {folder.name}")
+        uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
         options = ["--wheel", "--no-build", "--no-create-gitignore", "--index-strategy", "first-index"]
         try:
-            run_uv(
+            uv.run(
                 ["build", *options, "--python", str(interpreter.path), "--out-dir", str(aside), str(folder)],
                 folder=aside,
             )
         except UvFailed as error:
             raise BuildFailed(f"{folder} could not be built into a wheel.", detail=error.words) from error
 
-    digest = fingerprint(folder, interpreter=interpreter, home=home)
-    return _kept(wheels / digest, build, progress)
+    digest = fingerprint(folder, interpreter=interpreter, home=uv.settings.home)
+    return _kept(digest, build, uv)
 
 
-def wheel_from_file(file: Path, *, wheels: Path, progress: Callable[[str], None]) -> Wheel:
+def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
     """Copy a wheel into our own folder, unless it is there.
 
     Args:
         file: Absolute path of the wheel.
-        wheels: Folder of our own wheels.
-        progress: Told what is under way.
+        uv: Where it is kept.
 
     Raises:
         SourceInvalid: There is no such file, or it is no wheel.
@@ -106,15 +101,16 @@ def wheel_from_file(file: Path, *, wheels: Path, progress: Callable[[str], None]
         aside.mkdir(parents=True)
         shutil.copyfile(file, aside / file.name)
 
-    return _kept(wheels / digest, copy, progress)
+    return _kept(digest, copy, uv)
 
 
-def _kept(place: Path, build: Callable[[Path], None], progress: Callable[[str], None]) -> Wheel:
+def _kept(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
+    place = uv.settings.wheels_folder / digest
     build_once(
         place,
         is_ready=lambda folder: len(list(folder.glob("*.whl"))) == 1,
         build=build,
-        waiting=lambda: progress("waiting for another process that builds the same wheel"),
+        waiting=lambda: uv.progress("waiting for another process that builds the same wheel"),
     )
     (path,) = place.glob("*.whl")
     name, version, _, _ = parse_wheel_filename(path.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from treadle.collect.staging import build_once
+from treadle.collect.environments.staging import build_once
 from treadle.errors import BuildFailed, StorageFull
 
 

@@ -1,0 +1,125 @@
+"""Running another program: its lines as they come, a limit of time, and an end on request."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from treadle.collect.credentials import without_credentials
+from treadle.collect.progress import Progress
+from treadle.errors import Cancelled
+
+_POLL_SECONDS = 0.1
+_CHUNK_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: its exit status, and all it printed."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def run_program(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    seconds: float,
+    progress: Progress,
+) -> Ended:
+    """Run a program in a session of its own to its end; nothing of it is left when this returns or raises.
+
+    Args:
+        command: Program and arguments; no shell is asked.
+        folder: Working folder.
+        environment: All its variables.
+        seconds: What it may take.
+        progress: Gets each line of standard error, and tells when to stop.
+
+    Raises:
+        TimeoutExpired: It took longer; it is dead then, as is all it started.
+        Cancelled: It was told to stop; the same holds.
+        OSError: It could not be started.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, errors = _read(process, command, time.monotonic() + seconds, seconds, progress)
+            return Ended(process.wait(), output, errors)
+        except BaseException:
+            _kill(process)
+            raise
+
+
+@dataclass(slots=True)
+class _Text:
+    """What one pipe has given so far."""
+
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
+    parts: list[str] = field(default_factory=list)
+    line: str = ""
+
+    def add(self, data: bytes) -> list[str]:
+        """Take more; return the lines that are complete by it."""
+        text = self.decoder.decode(data, final=not data)
+        self.parts.append(text)
+        *lines, self.line = (self.line + text).split("\n")
+        if not data and self.line:
+            lines.append(self.line)
+        return lines
+
+
+def _read(
+    process: subprocess.Popen[bytes],
+    command: Sequence[str],
+    deadline: float,
+    seconds: float,
+    progress: Progress,
+) -> tuple[str, str]:
+    output, errors = _Text(), _Text()
+    pipes: dict[IO[bytes] | None, _Text] = {process.stdout: output, process.stderr: errors}
+    with selectors.DefaultSelector() as selector:
+        for pipe, text in pipes.items():
+            if pipe is not None:
+                selector.register(pipe, selectors.EVENT_READ, text)
+        while selector.get_map():
+            if progress.stop.is_set():
+                raise Cancelled("The collection was cancelled.")
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(list(command), seconds)
+            for key, _ in selector.select(_POLL_SECONDS):
+                data = os.read(key.fd, _CHUNK_BYTES)
+                for line in key.data.add(data):
+                    if key.data is errors:
+                        progress.log(without_credentials(line))
+                if not data:
+                    selector.unregister(key.fileobj)
+    return "".join(output.parts), "".join(errors.parts)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the program's session; a program that leaves it has left our reach."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,1 @@
+"""Whatever a person names, made into something that can be resolved."""
