@@ -137,11 +137,19 @@ def test_a_job_of_another_run_cannot_be_ended(ledger: Ledger, add_run: Any) -> N
     assert open_names(ledger) == ["w1"]
 
 
+LATER = {"environments": ["used_at"], "packages": ["group", "active", "options", "provenance"]}
+"""Columns that tables of the first schema got later."""
+
+
 def test_a_ledger_from_before_there_were_jobs_is_brought_up_to_date(
     ledger: Ledger, url: str, run_id: int
 ) -> None:
     with ledger.writing() as tx:
-        tx.execute(text("DROP TABLE jobs"))
+        for table in ("jobs", "activities", "plugins"):
+            tx.execute(text(f"DROP TABLE {table}"))
+        for table, columns in LATER.items():
+            for column in columns:
+                tx.execute(text(f'ALTER TABLE {table} DROP COLUMN "{column}"'))
         tx.execute(text("UPDATE ledger_version SET version_num = '0001'"))
     with Ledger(url) as newer:
         add(newer, run_id, "w1", "1001")
