@@ -14,11 +14,13 @@ ends it. So a run goes on when `treadle up` ends, and `treadle up` joins the ser
     app.py          the application: our routes, then Prefect's
     gate.py         nothing passes without the secret
     secret.py       the secret
+    deployments.py  the process beside it that runs what people start in the UI
 """
 
 from __future__ import annotations
 
+from treadle.api.deployments import serving_deployments
 from treadle.api.environment import Server, client_environment
-from treadle.api.server import local_server, serve
+from treadle.api.server import local_server, running_server, serve
 
-__all__ = ["Server", "client_environment", "local_server", "serve"]
+__all__ = ["Server", "client_environment", "local_server", "running_server", "serve", "serving_deployments"]

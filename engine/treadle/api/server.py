@@ -71,6 +71,25 @@ def local_server(settings: Settings) -> Iterator[Server]:
         yield _describe(settings, address)
 
 
+@contextmanager
+def running_server(settings: Settings) -> Iterator[Server | None]:
+    """Use the server of this home if one runs, within the context; None where none does: none is started.
+
+    Raises:
+        ServerError: It runs on another machine.
+        StorageFull: The server's folder may not be written.
+    """
+    folder = _make_folder(settings)
+    with using(folder, deadline=time.monotonic() + START_SECONDS):
+        while (found := claim(folder)) is None:
+            time.sleep(POLL_SECONDS)
+        if isinstance(found, int):
+            os.close(found)
+            yield None
+        else:
+            yield _describe(settings, found)
+
+
 def _describe(settings: Settings, address: Address) -> Server:
     secret = local_secret(settings.server_folder)
     return Server(

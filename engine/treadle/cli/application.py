@@ -10,6 +10,7 @@ import typer
 import typer.core
 
 from treadle.cli import (
+    activities,
     cancel,
     collect,
     config,
@@ -80,6 +81,7 @@ app.command()(up.up)
 app.command()(doctor.doctor)
 app.add_typer(packages.package_app, name="package")
 app.add_typer(packages.task_app, name="task")
+app.add_typer(activities.app, name="activity")
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
 app.add_typer(config.app, name="config")

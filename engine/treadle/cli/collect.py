@@ -85,20 +85,13 @@ def _versions(words: list[str], option: str) -> dict[str, str]:
 def _collect(source: str, options: CollectOptions, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from treadle.cli.output import note, print_json, print_line, print_table
+    from treadle.cli.collecting import collect_here
+    from treadle.cli.output import print_json, print_line, print_table
     from treadle.cli.packages import task_rows
     from treadle.cli.session import open_session
-    from treadle.collect import Progress
-    from treadle.collect import collect as collect_package
 
     with open_session() as session:
-        collected = collect_package(
-            source,
-            settings=session.settings,
-            ledger=session.ledger,
-            progress=Progress(note),
-            options=options,
-        )
+        collected = collect_here(source, options, session)
     package, environment = collected.package, collected.environment
     if as_json:
         tasks = [{"name": task.name, "type": task.type} for task in collected.tasks]

@@ -21,7 +21,9 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the server and its web pages; Ctrl-C ends them."""
-    from treadle.api import serve
+    from contextlib import ExitStack
+
+    from treadle.api import serve, serving_deployments
     from treadle.cli.output import note, print_json, print_line
     from treadle.settings import load_settings
 
@@ -29,6 +31,7 @@ def up(
     settings.create_home()
 
     def ready(server: Server) -> None:
+        stack.enter_context(serving_deployments(settings, server))
         if as_json:
             print_json({"ui_url": server.ui_url, "api_url": server.api_url})
         else:
@@ -37,5 +40,6 @@ def up(
         note("That URL carries the server's secret: give it to nobody. Ctrl-C ends.")
 
     note("Starting the server ...")
-    serve(settings, ready)
+    with ExitStack() as stack:
+        serve(settings, ready)
     note("Ended.")

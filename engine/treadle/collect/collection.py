@@ -92,15 +92,27 @@ def collect(
     start = time.monotonic()
     uv = Uv(settings, progress)
     target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
-    there = find_registered(ledger, target) if is_usable(target.folder) else None
-    found = there or _install(target, ledger, uv)
-    return Collected(
-        package=found.package,
-        tasks=found.tasks,
-        environment=found.environment,
-        new=there is None,
-        seconds=time.monotonic() - start,
-    )
+    there = _find(target, ledger)
+    return _collected(there or _install(target, ledger, uv), new=there is None, start=start)
+
+
+def find_collected(
+    source: str | Source,
+    *,
+    settings: Settings,
+    ledger: Ledger,
+    progress: Progress,
+    options: CollectOptions = NOTHING_ASKED,
+) -> Collected | None:
+    """What `collect` would find to be there already, or None if it would build something.
+
+    Arguments and errors are those of `collect`.
+    """
+    start = time.monotonic()
+    uv = Uv(settings, progress)
+    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    there = _find(target, ledger)
+    return None if there is None else _collected(there, new=False, start=start)
 
 
 def preview(
@@ -138,6 +150,20 @@ def preview(
         environment_id=target.environment_id,
         packages=tuple(str(pin) for pin in target.lock.pins),
         ready=is_usable(target.folder),
+    )
+
+
+def _find(target: Target, ledger: Ledger) -> Registered | None:
+    return find_registered(ledger, target) if is_usable(target.folder) else None
+
+
+def _collected(found: Registered, *, new: bool, start: float) -> Collected:
+    return Collected(
+        package=found.package,
+        tasks=found.tasks,
+        environment=found.environment,
+        new=new,
+        seconds=time.monotonic() - start,
     )
 
 
