@@ -11,13 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from treadle.collect.credentials import without_credentials
 from treadle.collect.progress import Progress
-from treadle.errors import Cancelled
 
 _POLL_SECONDS = 0.1
+_SOON_SECONDS = 0.002
 _CHUNK_BYTES = 65_536
 
 
@@ -62,11 +61,10 @@ def run_program(
         start_new_session=True,
     ) as process:
         try:
-            output, errors = _read(process, command, time.monotonic() + seconds, seconds, progress)
-            return Ended(process.wait(), output, errors)
-        except BaseException:
+            output, errors = _read(process, command, seconds, progress)
+        finally:
             _kill(process)
-            raise
+        return Ended(process.wait(), output, errors)
 
 
 @dataclass(slots=True)
@@ -90,24 +88,25 @@ class _Text:
 
 
 def _read(
-    process: subprocess.Popen[bytes],
-    command: Sequence[str],
-    deadline: float,
-    seconds: float,
-    progress: Progress,
+    process: subprocess.Popen[bytes], command: Sequence[str], seconds: float, progress: Progress
 ) -> tuple[str, str]:
+    deadline = time.monotonic() + seconds
     output, errors = _Text(), _Text()
-    pipes: dict[IO[bytes] | None, _Text] = {process.stdout: output, process.stderr: errors}
+    pipes = {process.stdout: output, process.stderr: errors}
     with selectors.DefaultSelector() as selector:
         for pipe, text in pipes.items():
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ, text)
-        while selector.get_map():
-            if progress.stop.is_set():
-                raise Cancelled("The collection was cancelled.")
+        ended = False
+        while selector.get_map() or not ended:
+            progress.check()
             if time.monotonic() > deadline:
                 raise subprocess.TimeoutExpired(list(command), seconds)
-            for key, _ in selector.select(_POLL_SECONDS):
+            ended = _has_ended(process)
+            came = selector.select(_POLL_SECONDS if selector.get_map() and not ended else _SOON_SECONDS)
+            if ended and not came:
+                break  # what it started may still hold the pipes; it ends with the program
+            for key, _ in came:
                 data = os.read(key.fd, _CHUNK_BYTES)
                 for line in key.data.add(data):
                     if key.data is errors:
@@ -115,6 +114,11 @@ def _read(
                 if not data:
                     selector.unregister(key.fileobj)
     return "".join(output.parts), "".join(errors.parts)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the program has ended; it is not reaped by that, so its process group is still its own."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

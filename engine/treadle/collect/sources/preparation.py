@@ -6,6 +6,7 @@ from pathlib import Path
 
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
+from treadle.collect.sources.building import Builder, check_buildable
 from treadle.collect.sources.grammar import FolderSource, IndexSource, Source, WheelSource
 from treadle.collect.sources.prepared import Prepared
 from treadle.collect.sources.wheels import Wheel, wheel_from_file, wheel_from_folder
@@ -23,7 +24,7 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         StorageFull: Home or temporary folder may not be written.
         Cancelled: The progress was told to stop.
     """
-    del options
+    builder = Builder(interpreter, options, uv)
     match source:
         case IndexSource():
             return Prepared(
@@ -36,7 +37,8 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
             )
         case FolderSource(path):
             folder = _absolute(path)
-            return _own("folder", folder, wheel_from_folder(folder, interpreter=interpreter, uv=uv))
+            check_buildable("folder", str(folder), uv.settings)
+            return _own("folder", folder, wheel_from_folder(folder, builder=builder))
         case WheelSource(path):
             file = _absolute(path)
             return _own("wheel", file, wheel_from_file(file, uv=uv))

@@ -12,11 +12,12 @@ from urllib.parse import quote
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from treadle.collect.environments.identity import tagged_digest
-from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.environments.staging import build_once
+from treadle.collect.sources.build_system import read_build_system
+from treadle.collect.sources.building import Builder
 from treadle.collect.sources.fingerprint import file_digest, fingerprint
-from treadle.collect.uv import Uv, UvFailed
-from treadle.errors import BuildFailed, SourceInvalid
+from treadle.collect.uv import Uv
+from treadle.errors import SourceInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,41 +34,30 @@ class Wheel:
         return f"{self.name} @ file://{quote(str(self.path))}"
 
 
-def wheel_from_folder(folder: Path, *, interpreter: Interpreter, uv: Uv) -> Wheel:
+def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
     """Build the wheel of a project, or find the one that was built from the same files.
 
     Args:
         folder: Absolute path of the project.
-        interpreter: Python that builds it.
-        uv: How uv is run.
+        builder: How it is built.
 
     Raises:
         SourceInvalid: The folder holds no Python project, or cannot be read.
         BuildFailed: The project's build failed; its own words are the detail.
         StorageFull: The folder of wheels may not be written.
+        Cancelled: The progress was told to stop.
     """
     if not folder.is_dir():
         raise SourceInvalid(f"There is no folder {folder}.", remedy="Check the path.")
-    if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
-        raise SourceInvalid(
-            f"{folder} is not a Python project: it has no pyproject.toml.",
-            remedy="Name the folder that holds the task package's pyproject.toml.",
-        )
+    read_build_system(folder)
 
     def build(aside: Path) -> None:
-        uv.progress(f"building the wheel of {folder.name}")
+        builder.uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
-        options = ["--wheel", "--no-build", "--no-create-gitignore", "--index-strategy", "first-index"]
-        try:
-            uv.run(
-                ["build", *options, "--python", str(interpreter.path), "--out-dir", str(aside), str(folder)],
-                folder=aside,
-            )
-        except UvFailed as error:
-            raise BuildFailed(f"{folder} could not be built into a wheel.", detail=error.words) from error
+        builder.build(folder, aside)
 
-    digest = fingerprint(folder, interpreter=interpreter, home=uv.settings.home)
-    return _kept(digest, build, uv)
+    digest = fingerprint(folder, interpreter=builder.interpreter, home=builder.settings.home)
+    return kept_wheel(digest, build, builder.uv)
 
 
 def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
@@ -101,10 +91,21 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
         aside.mkdir(parents=True)
         shutil.copyfile(file, aside / file.name)
 
-    return _kept(digest, copy, uv)
+    return kept_wheel(digest, copy, uv)
 
 
-def _kept(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
+def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
+    """Find the wheel that is kept under a digest, or make it, once across processes.
+
+    Args:
+        digest: Name of its folder.
+        build: Makes the folder at the path it is given, with one wheel in it.
+        uv: Where wheels are kept, and who is told of waiting.
+
+    Raises:
+        StorageFull: The folder of wheels may not be written.
+        TreadleError: Whatever `build` raised; nothing is kept then.
+    """
     place = uv.settings.wheels_folder / digest
     build_once(
         place,
