@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle.collect.environments.identity import environment_id
-from treadle.collect.environments.interpreter import Interpreter, examine
+from treadle.collect.environments.interpreter import Interpreter, choose_interpreter
 from treadle.collect.lock import Lock, find_lock
 from treadle.collect.options import CollectOptions
 from treadle.collect.sources.grammar import Source, parse_source
@@ -81,7 +81,7 @@ def find_target(
         Cancelled: The progress was told to stop.
     """
     asked = parse_source(source) if isinstance(source, str) else source
-    interpreter = examine(uv.settings.python)
+    interpreter = choose_interpreter(options.python, uv.settings)
     uv.settings.create_home()
     prepared = prepare(asked, options=options, interpreter=interpreter, uv=uv)
     uv.progress("resolving")
