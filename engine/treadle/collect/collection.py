@@ -174,7 +174,14 @@ def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")
-        build_environment(aside, lock=target.lock, interpreter=target.interpreter, uv=uv, inspect=read)
+        build_environment(
+            aside,
+            lock=target.lock,
+            interpreter=target.interpreter,
+            options=target.options,
+            uv=uv,
+            inspect=read,
+        )
 
     check_replaceable(ledger, target)
     build_once(

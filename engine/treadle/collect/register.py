@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from treadle.collect.environments.build import read_facts
 from treadle.collect.lock import Lock
 from treadle.collect.manifests.installed import TaskPackage
+from treadle.collect.options import NOTHING_ASKED, CollectOptions
 from treadle.collect.target import Target
 from treadle.errors import AlreadyExists
 from treadle.ledger import Ledger, Transaction
 from treadle.ledger.packages import (
     FIXED_ORIGINS,
+    NOT_OURS,
     EnvironmentRecord,
     PackageRecord,
     add_environment,
@@ -32,11 +36,13 @@ class Registered:
     tasks: tuple[Task, ...]
 
 
-def known_lock(ledger: Ledger, name: str, version: str) -> Lock | None:
-    """The lock under which a version of a package was collected before, or None."""
+def known_lock(
+    ledger: Ledger, name: str, version: str, options: CollectOptions = NOTHING_ASKED
+) -> Lock | None:
+    """The lock under which a version of a package was collected with the same options before, or None."""
     with ledger.reading() as tx:
         package = find_package(tx, name, version)
-        if package is None or package.origin == "python":
+        if package is None or package.origin in NOT_OURS or package.options != _written(options):
             return None
         environment = get_environment(tx, package.environment_id)
     return Lock(environment.lock) if environment else None
@@ -69,7 +75,8 @@ def check_replaceable(ledger: Ledger, target: Target) -> None:
         raise AlreadyExists(
             f"{target.name} {target.version} is already collected from {package.source}, "
             "and would now get another environment.",
-            remedy="Use it as it is, or collect another version.",
+            remedy="Use it as it is, collect another version, or delete it first: "
+            f"treadle package delete {target.name} --version {target.version}",
         )
 
 
@@ -100,10 +107,14 @@ def register(ledger: Ledger, target: Target, package: TaskPackage) -> Registered
             environment_id=environment.id,
             root=str(target.folder / package.root),
             tasks=package.tasks,
-            options=target.options.model_dump(mode="json", exclude_defaults=True),
+            options=_written(target.options),
             provenance=target.prepared.provenance,
         )
     return Registered(record, environment, package.tasks)
+
+
+def _written(options: CollectOptions) -> JsonValue:
+    return options.model_dump(mode="json", exclude_defaults=True)
 
 
 def _tasks(tx: Transaction, package: PackageRecord) -> tuple[Task, ...]:

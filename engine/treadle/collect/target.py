@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle.collect.environments.identity import environment_id
-from treadle.collect.environments.interpreter import Interpreter, examine
-from treadle.collect.lock import Lock, find_lock
+from treadle.collect.environments.interpreter import Interpreter, choose_interpreter
+from treadle.collect.lock import Lock
 from treadle.collect.options import CollectOptions
+from treadle.collect.resolution import find_lock
 from treadle.collect.sources.grammar import Source, parse_source
 from treadle.collect.sources.preparation import prepare
 from treadle.collect.sources.prepared import Prepared
@@ -65,7 +66,7 @@ def find_target(
     *,
     options: CollectOptions,
     uv: Uv,
-    known: Callable[[str, str], Lock | None],
+    known: Callable[[str, str, CollectOptions], Lock | None],
 ) -> Target:
     """Resolve a source; what it takes to do that is fetched and built.
 
@@ -73,7 +74,7 @@ def find_target(
         source: The source, or its text as a person gave it.
         options: What was asked beside it.
         uv: How uv is run, with the settings and the progress.
-        known: The lock under which a name and version was collected before, or None.
+        known: The lock under which a name and version was collected with these options before, or None.
 
     Raises:
         CollectError: It is no source, has no interpreter, cannot be built, or cannot be resolved.
@@ -81,13 +82,13 @@ def find_target(
         Cancelled: The progress was told to stop.
     """
     asked = parse_source(source) if isinstance(source, str) else source
-    interpreter = examine(uv.settings.python)
+    interpreter = choose_interpreter(options.python, uv.settings)
     uv.settings.create_home()
     prepared = prepare(asked, options=options, interpreter=interpreter, uv=uv)
     uv.progress("resolving")
 
     def known_version(version: str) -> Lock | None:
-        return known(prepared.name, _labelled(version, prepared.label))
+        return known(prepared.name, _labelled(version, prepared.label), options)
 
     lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
     identity = environment_id(lock, interpreter)

@@ -21,6 +21,9 @@ from treadle.model.task import Installed, InstalledTask, Task, TaskRef
 FIXED_ORIGINS = frozenset({"index", "git"})
 """Origins whose versions never change: a version once collected keeps its environment."""
 
+NOT_OURS = frozenset({"python", "custom"})
+"""Origins whose environment somebody else looks after: it is neither built nor removed."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRecord:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from treadle.collect import Collected, Preview, Progress, collect, preview
+from treadle.collect import Collected, CollectOptions, Preview, Progress, collect, preview
 from treadle.ledger import Ledger, sqlite_url
 from treadle.ledger.packages import list_environments, list_packages
 from treadle.settings import Settings
@@ -90,15 +90,23 @@ class Here:
     ledger: Ledger
     phases: list[str] = field(default_factory=list)
 
-    def collect(self, source: Path | str) -> Collected:
+    def collect(self, source: Path | str, **options: Any) -> Collected:
         self.phases.clear()
         return collect(
-            str(source), settings=self.settings, ledger=self.ledger, progress=Progress(self.phases.append)
+            str(source),
+            settings=self.settings,
+            ledger=self.ledger,
+            progress=Progress(self.phases.append),
+            options=CollectOptions(**options),
         )
 
-    def preview(self, source: Path | str) -> Preview:
+    def preview(self, source: Path | str, **options: Any) -> Preview:
         return preview(
-            str(source), settings=self.settings, ledger=self.ledger, progress=Progress(self.phases.append)
+            str(source),
+            settings=self.settings,
+            ledger=self.ledger,
+            progress=Progress(self.phases.append),
+            options=CollectOptions(**options),
         )
 
     @property
@@ -154,6 +162,14 @@ class _Handler(SimpleHTTPRequestHandler):
     def __init__(self, index: LocalIndex, *args: Any) -> None:
         self._index = index
         super().__init__(*args, directory=str(index.folder))
+
+    def send_head(self) -> Any:
+        """Answer in the form of PEP 691 where a test wrote it."""
+        page = Path(self.translate_path(self.path)) / "index.json"
+        if page.is_file():
+            self.path = f"{self.path.rstrip('/')}/index.json"
+            self.extensions_map = {**self.extensions_map, ".json": "application/vnd.pypi.simple.v1+json"}
+        return super().send_head()
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", f"max-age={self._index.max_age}")

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from treadle.collect.environments.installing import Installer
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.lock import Lock
-from treadle.collect.uv import Uv, UvFailed
-from treadle.errors import BuildFailed
+from treadle.collect.options import CollectOptions
+from treadle.collect.uv import Uv
 
 _LOCK = "treadle-lock.txt"
 _FREEZE = "treadle-freeze.txt"
@@ -56,6 +57,7 @@ def build_environment(
     *,
     lock: Lock,
     interpreter: Interpreter,
+    options: CollectOptions,
     uv: Uv,
     inspect: Callable[[Path], object],
 ) -> None:
@@ -65,6 +67,7 @@ def build_environment(
         environment: Where to build it.
         lock: What it contains.
         interpreter: What it is built on.
+        options: What was asked beside the source: what may be built, and which versions others contradict.
         uv: How uv is run.
         inspect: Called with the folder once everything is installed; what it raises ends the build.
 
@@ -73,17 +76,13 @@ def build_environment(
         StorageFull: The disk is full or may not be written.
     """
     start = time.monotonic()
-    parent = environment.parent
-    python = str(python_of(environment))
+    installer = Installer(environment, uv)
     locked = environment / _LOCK
-    fresh = ["--no-project", "--relocatable", "--python", str(interpreter.path)]
-    _run(uv, ["venv", *fresh, str(environment)], parent)
+    installer.create(interpreter.path)
     locked.write_text(lock.installable(uv.settings.wheels_folder), encoding="utf-8")
-    install = ["--require-hashes", "--no-build", "--compile-bytecode", "--index-strategy", "first-index"]
-    _run(uv, ["pip", "sync", *install, "--python", python, str(locked)], parent)
-    _run(uv, ["pip", "check", "--python", python], parent)
-    frozen = _run(uv, ["pip", "freeze", "--python", python], parent)
-    (environment / _FREEZE).write_text(frozen, encoding="utf-8")
+    installer.install(locked, builds=(*uv.settings.builds, *options.builds))
+    installer.check(overridden=options.overrides)
+    (environment / _FREEZE).write_text(installer.freeze(), encoding="utf-8")
     inspect(environment)
     facts = {
         "python": str(interpreter.path),
@@ -92,22 +91,6 @@ def build_environment(
         "size_bytes": _size(environment),
     }
     (environment / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
-
-
-def _run(uv: Uv, arguments: list[str], folder: Path) -> str:
-    try:
-        return uv.run(arguments, folder=folder)
-    except UvFailed as error:
-        command = " ".join(arguments[:2]) if arguments[0] == "pip" else arguments[0]
-        if error.unreachable:
-            raise BuildFailed(
-                "The package index did not serve the packages of the environment.",
-                remedy="Check the network, and UV_DEFAULT_INDEX if the index is not the public one.",
-                detail=error.words,
-            ) from error
-        raise BuildFailed(
-            f"The environment could not be built: `uv {command}` failed.", detail=error.words
-        ) from error
 
 
 def _size(folder: Path) -> int:
