@@ -11,7 +11,15 @@ from treadle.errors import SettingsInvalid
 from treadle.model.constrained import Value
 from treadle.model.overlay import Overlay
 from treadle.model.profile import ClusterProfile, SshProfile
-from treadle.settings.layers import FILE_NAME, Layer, environment_layer, file_layer, find_file, fractal_layer
+from treadle.settings.layers import (
+    FILE_NAME,
+    Layer,
+    environment_layer,
+    file_layer,
+    find_file,
+    fractal_layer,
+    qhana_layer,
+)
 from treadle.settings.rows import masked
 from treadle.settings.values import PREFIX, Settings
 
@@ -41,7 +49,7 @@ def load_settings(flags: Mapping[str, object] | None = None, *, folder: Path | N
             what = f"{layer.places['home']} sets home, but a file inside the home folder cannot move it."
             raise SettingsInvalid(what, remedy=f"Remove that line; set {PREFIX}HOME instead.")
         layers.append(layer)
-    layers.append(fractal_layer(first.cache_folder))
+    layers += [fractal_layer(first.cache_folder), qhana_layer()]
     return _merge(layers)
 
 
