@@ -1,4 +1,4 @@
-"""Where values come from: the environment, `treadle.toml`, the variables of an older Fractal server."""
+"""Where values come from: the environment, `treadle.toml`, the variables of older servers."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _FRACTAL_VALUES = {
     "POLL_INTERVAL": "poll_seconds",
     "SBATCH_SLEEP": "submit_interval_seconds",
 }
+_QHANA = {"PLUGIN_FOLDERS": "plugin_folders", "GIT_PLUGINS": "git_plugins"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ def file_layer(path: Path) -> Layer:
     home = values.get("home")
     if isinstance(home, str) and not home.startswith("~"):
         values["home"] = str(path.parent / home)
+    if "plugin_folders" in values:
+        values["plugin_folders"] = _beside(path.parent, values["plugin_folders"])
     return Layer(values, places)
 
 
@@ -120,6 +123,15 @@ def fractal_layer(cache_folder: Path) -> Layer:
     return Layer({"clusters": {SLURM: table}} if table else {}, places)
 
 
+def qhana_layer() -> Layer:
+    """Read where a QHAna plugin runner is told to look for plugins (QHAna 3.2)."""
+    values = {name: os.environ[variable] for variable, name in _QHANA.items() if os.environ.get(variable)}
+    return Layer(
+        values,
+        {name: f"environment variable {variable}" for variable, name in _QHANA.items() if name in values},
+    )
+
+
 def dotted_names(values: Mapping[str, object]) -> Iterator[str]:
     """Return the name of each value; those of clusters by their tables."""
     for name, value in values.items():
@@ -135,6 +147,16 @@ def _leaves(table: Mapping[str, object], place: str) -> Iterator[str]:
             yield from _leaves(value, f"{place}.{name}")
         else:
             yield f"{place}.{name}"
+
+
+def _beside(folder: Path, named: object) -> object:
+    """Make the folders that a file lists relative to that file; no list of texts is left to be refused."""
+    folders = list(filter(None, named.split(":"))) if isinstance(named, str) else named
+    if not isinstance(folders, list):
+        return folders
+    return [
+        str(folder / name) if isinstance(name, str) and not name.startswith("~") else name for name in folders
+    ]
 
 
 def _refuse_strangers_file(path: Path) -> None:

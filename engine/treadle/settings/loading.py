@@ -12,7 +12,15 @@ from treadle.model.constrained import Value
 from treadle.model.overlay import Overlay
 from treadle.model.profile import ClusterProfile, SshProfile
 from treadle.settings.fractal_pythons import fractal_pythons_layer
-from treadle.settings.layers import FILE_NAME, Layer, environment_layer, file_layer, find_file, fractal_layer
+from treadle.settings.layers import (
+    FILE_NAME,
+    Layer,
+    environment_layer,
+    file_layer,
+    find_file,
+    fractal_layer,
+    qhana_layer,
+)
 from treadle.settings.rows import masked
 from treadle.settings.values import PREFIX, Settings
 
@@ -42,7 +50,7 @@ def load_settings(flags: Mapping[str, object] | None = None, *, folder: Path | N
             what = f"{layer.places['home']} sets home, but a file inside the home folder cannot move it."
             raise SettingsInvalid(what, remedy=f"Remove that line; set {PREFIX}HOME instead.")
         layers.append(layer)
-    layers += [fractal_layer(first.cache_folder), fractal_pythons_layer()]
+    layers += [fractal_layer(first.cache_folder), fractal_pythons_layer(), qhana_layer()]
     return _merge(layers)
 
 

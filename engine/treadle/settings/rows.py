@@ -11,6 +11,11 @@ from pydantic import BaseModel
 from treadle.model.profile import LOCAL
 from treadle.settings.values import Settings
 
+_PASSWORD = re.compile(r"(?<=://)([^/:@\s]*):(?!\d+/)[^@\s]*@(?:[^/@\s]*@)*")
+"""A number and a slash behind the colon are the port of a URL that has no password."""
+
+_TOKEN = re.compile(r"(?<=p://|s://)[^/:@\s]+@")
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
@@ -43,10 +48,10 @@ def describe(settings: Settings) -> list[SettingRow]:
 
 
 def masked(value: object) -> str:
-    """Return a value as text, without the password that a URL may carry."""
+    """Return a value as text, without the passwords and tokens that its URLs may carry."""
     if value is None:
         return ""
-    return re.sub(r"(?<=://)([^/:@]*):[^@]*@", r"\1:***@", str(value))
+    return _TOKEN.sub("***@", _PASSWORD.sub(r"\1:***@", str(value)))
 
 
 def _cluster_rows(table: BaseModel, place: str, settings: Settings) -> Iterator[SettingRow]:
@@ -64,7 +69,7 @@ def _text(value: object) -> str:
     if value == "":
         return '""'
     if isinstance(value, tuple):
-        return "; ".join(map(masked, value))
+        return "; ".join(filter(None, map(masked, value)))
     if isinstance(value, dict):
         return " ".join(f"{name}={text}" for name, text in value.items())
     return masked(value)

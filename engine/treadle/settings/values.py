@@ -127,10 +127,19 @@ class Settings(BaseSettings):
     def _between_colons(cls, folders: object) -> object:
         return tuple(filter(None, folders.split(":"))) if isinstance(folders, str) else folders
 
+    @field_validator("plugin_folders")
+    @classmethod
+    def _absolute_folders(cls, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        try:
+            return tuple(Path(os.path.abspath(folder.expanduser())) for folder in folders)  # noqa: PTH100 - resolve() would follow links
+        except RuntimeError as error:
+            raise ValueError("no home folder is known for that user") from error
+
     @field_validator("git_plugins", mode="before")
     @classmethod
     def _line_by_line(cls, lines: object) -> object:
-        return tuple(filter(None, map(str.strip, lines.split("\n")))) if isinstance(lines, str) else lines
+        """Keep empty lines between others, so that a line has the number it was written with."""
+        return tuple(map(str.strip, lines.rstrip().split("\n"))) if isinstance(lines, str) else lines
 
     @field_validator("clusters", mode="before")
     @classmethod
