@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from treadle.collect.environments.build import is_usable
 from treadle.collect.environments.interpreter import examine
 from treadle.collect.uv import version as uv_version
-from treadle.ledger import Ledger, runs, sqlite_url
+from treadle.ledger import Ledger, packages, plugins, runs, sqlite_url
 from treadle.model.findings import Finding, Verdict, failure
 from treadle.settings import PREFIX, Settings
 
@@ -20,9 +21,14 @@ FILE_SYSTEM = "file system"
 LEDGER = "ledger"
 INTERPRETER = "interpreter"
 UV = "uv"
+PACKAGES = "packages"
+PLUGINS = "plugins"
 
 _NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.")
 _OCTAL = re.compile(r"\\([0-7]{3})")
+NOT_BUILT = frozenset({"custom", "python"})
+"""Origins of packages whose environment is not of our making."""
+
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -34,6 +40,8 @@ def examine_installation(settings: Settings) -> Iterator[Finding]:
         (LEDGER, _ledger),
         (INTERPRETER, _interpreter),
         (UV, _uv),
+        (PACKAGES, _packages),
+        (PLUGINS, _plugins),
     )
     for check, look in checks:
         try:
@@ -86,7 +94,7 @@ def _file_system(settings: Settings) -> Finding:
 
 
 def _ledger(settings: Settings) -> Finding:
-    with Ledger(settings.ledger_url or sqlite_url(settings.home / "ledger.sqlite")) as ledger:
+    with _open_ledger(settings) as ledger:
         with ledger.writing() as tx:
             latest = runs.list_runs(tx, 1)
         known = f"the latest run is {latest[0].id}" if latest else "it has no run yet"
@@ -94,9 +102,39 @@ def _ledger(settings: Settings) -> Finding:
 
 
 def _interpreter(settings: Settings) -> Finding:
-    found = examine(settings.python)
-    return Finding(INTERPRETER, Verdict.OK, f"{found.path}: Python {found.version}")
+    default = examine(settings.python)
+    others = [f"{version}: {examine(path).path}" for version, path in settings.pythons.items()]
+    return Finding(INTERPRETER, Verdict.OK, "; ".join([f"{default.path}: Python {default.version}", *others]))
 
 
 def _uv(_settings: Settings) -> Finding:
     return Finding(UV, Verdict.OK, uv_version())
+
+
+def _packages(settings: Settings) -> Finding:
+    with _open_ledger(settings) as ledger, ledger.reading() as tx:
+        active = [package for package in packages.list_packages(tx) if package.active]
+        there = {environment.id: Path(environment.path) for environment in packages.list_environments(tx)}
+    broken = [
+        f"{package.name} {package.version}"
+        for package in active
+        if package.origin not in NOT_BUILT and not is_usable(there[package.environment_id])
+    ]
+    if broken:
+        what = f"Units of {', '.join(broken)} cannot run: the environment or its interpreter is gone"
+        return Finding(PACKAGES, Verdict.FAILED, what, "Make them again: treadle package repair NAME")
+    return Finding(PACKAGES, Verdict.OK, f"{len(active)} packages can be used")
+
+
+def _plugins(settings: Settings) -> Finding:
+    with _open_ledger(settings) as ledger, ledger.reading() as tx:
+        found = [plugin for plugin in plugins.list_plugins(tx) if plugin.state != "gone"]
+    broken = [f"{plugin.identifier or plugin.location}" for plugin in found if plugin.state == "broken"]
+    if broken:
+        what = f"Plugins that cannot be used: {', '.join(broken)}"
+        return Finding(PLUGINS, Verdict.FAILED, what, "See why: treadle plugins list")
+    return Finding(PLUGINS, Verdict.OK, f"{len(found)} plugins are known, none of them broken")
+
+
+def _open_ledger(settings: Settings) -> Ledger:
+    return Ledger(settings.ledger_url or sqlite_url(settings.home / "ledger.sqlite"))

@@ -7,9 +7,8 @@ A value is taken, one setting at a time, from the first of these that has it:
 3. `treadle.toml` in the current folder or the nearest folder above it that has one; the search ends
    at the folder that holds `.git`, or at the root;
 4. `treadle.toml` in the home folder of Treadle, which may set everything but `home`;
-5. the variables of an older Fractal server that name its SLURM configuration, for the cluster `slurm`, and
-   its interpreters, for `python` and `pythons`; and, of plugins, `PLUGIN_FOLDERS` and `GIT_PLUGINS` of a QHAna
-   plugin runner;
+5. the variables of older servers: of Fractal, what names its SLURM configuration, for `clusters.slurm`, and
+   its interpreters, for `python` and `pythons`; of a QHAna plugin runner, `PLUGIN_FOLDERS` and `GIT_PLUGINS`;
 6. the default.
 
 The values of clusters are taken one by one in the same way.

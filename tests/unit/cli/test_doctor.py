@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-CHECKS = ["home folder", "file system", "ledger", "interpreter", "uv", "Prefect server", "port"]
+CHECKS = [
+    "home folder",
+    "file system",
+    "ledger",
+    "interpreter",
+    "uv",
+    "packages",
+    "plugins",
+    "Prefect server",
+    "port",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from treadle.ledger import Ledger
+from treadle.ledger import Ledger, packages, sqlite_url
+from treadle.ledger.plugins import FoundPlugin, record_plugins
 from treadle.model.findings import Finding, Verdict
+from treadle.model.task import Task, TaskPart, TaskType
 from treadle.runs import installation
 from treadle.runs.installation import (
     FILE_SYSTEM,
     HOME,
     INTERPRETER,
     LEDGER,
+    PACKAGES,
+    PLUGINS,
     UV,
     examine_installation,
     file_system_of,
@@ -37,7 +41,7 @@ def test_a_new_home_is_in_order(tmp_path: Path) -> None:
     home = tmp_path / "home"
     found = examine(Settings(home=home))
     assert {name: one.verdict for name, one in found.items()} == dict.fromkeys(
-        (HOME, FILE_SYSTEM, LEDGER, INTERPRETER, UV), Verdict.OK
+        (HOME, FILE_SYSTEM, LEDGER, INTERPRETER, UV, PACKAGES, PLUGINS), Verdict.OK
     )
     assert str(home) in found[HOME].text
     assert found[UV].text.startswith("uv ")
@@ -66,6 +70,55 @@ def test_each_failure_is_told_and_none_stops_the_others(tmp_path: Path) -> None:
     assert "TREADLE_HOME" in found[HOME].remedy
     assert "TREADLE_PYTHON" in found[INTERPRETER].remedy
     assert found[LEDGER].verdict is Verdict.OK
+
+
+def test_a_package_whose_environment_is_gone_is_told_with_what_mends_it(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    settings.create_home()
+    with Ledger(sqlite_url(settings.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        packages.add_environment(
+            tx,
+            environment_id="e1",
+            lock="",
+            python="/usr/bin/python3",
+            python_version="3.11.2",
+            path=str(settings.environments_folder / "e1"),
+            build_seconds=1.0,
+            size_bytes=1,
+        )
+        part = TaskPart(executable="a.py")
+        task = Task(package="tiny", version="1.0", name="A", type=TaskType.PARALLEL, parallel=part)
+        packages.add_package(
+            tx,
+            name="tiny",
+            version="1.0",
+            origin="index",
+            source="tiny",
+            environment_id="e1",
+            root="/nowhere",
+            tasks=[task],
+        )
+
+    found = examine(settings)[PACKAGES]
+
+    assert found.verdict is Verdict.FAILED
+    assert "tiny 1.0" in found.text
+    assert "treadle package repair" in found.remedy
+
+
+def test_a_broken_plugin_is_told(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    settings.create_home()
+    broken = FoundPlugin(
+        "plugin", "/plugins", "/plugins/a.py", None, None, None, "broken", "line 3: no name", {}, "d"
+    )
+    with Ledger(sqlite_url(settings.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        record_plugins(tx, [broken])
+
+    found = examine(settings)[PLUGINS]
+
+    assert found.verdict is Verdict.FAILED
+    assert "/plugins/a.py" in found.text
 
 
 def test_a_check_that_breaks_is_a_failure_of_that_check(
