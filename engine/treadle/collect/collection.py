@@ -143,8 +143,7 @@ def preview(
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
-        version = target.lock.version(target.name)
-        return read_package(environment, name=target.name, version=version, extras=target.extras)
+        return read_package(environment, name=target.name, version=target.version, extras=target.extras)
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")
