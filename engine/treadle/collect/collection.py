@@ -169,8 +169,7 @@ def _collected(found: Registered, *, new: bool, start: float) -> Collected:
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
-        version = target.lock.version(target.name)
-        return read_package(environment, name=target.name, version=version, extras=target.extras)
+        return read_package(environment, name=target.name, version=target.version, extras=target.extras)
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")

@@ -7,7 +7,16 @@ from pathlib import Path
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
 from treadle.collect.sources.building import Builder, check_buildable
-from treadle.collect.sources.grammar import FolderSource, IndexSource, Source, WheelSource
+from treadle.collect.sources.git_wheel import wheel_from_git
+from treadle.collect.sources.grammar import (
+    ArchiveSource,
+    FolderSource,
+    GitSource,
+    IndexSource,
+    ScriptSource,
+    Source,
+    WheelSource,
+)
 from treadle.collect.sources.prepared import Prepared
 from treadle.collect.sources.wheels import Wheel, wheel_from_file, wheel_from_folder
 from treadle.collect.uv import Uv
@@ -42,6 +51,10 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         case WheelSource(path):
             file = _absolute(path)
             return _own("wheel", file, wheel_from_file(file, uv=uv))
+        case GitSource():
+            return _from_git(source, builder)
+        case ArchiveSource(path) | ScriptSource(path):
+            raise SourceInvalid(f"{path} cannot be collected.")
 
 
 def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
@@ -50,8 +63,36 @@ def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
         source=str(place),
         name=wheel.name,
         version=wheel.version,
-        requirement=wheel.requirement,
+        requirement=wheel.required(),
         wheel=wheel.path,
+    )
+
+
+def _from_git(source: GitSource, builder: Builder) -> Prepared:
+    place = source.place
+    built = wheel_from_git(place, builder=builder)
+    wheel = built.wheel
+    if source.name not in {None, wheel.name}:
+        raise SourceInvalid(
+            f"{place} is the project {wheel.name}, not {source.name}.",
+            remedy=f"Write {wheel.name} @ {place}, or the address alone.",
+        )
+    provenance = {
+        "url": place.public_url,
+        "ref": place.ref or "",
+        "commit": built.commit,
+        "subdirectory": place.subdirectory,
+    }
+    return Prepared(
+        origin="git",
+        source=str(source),
+        name=wheel.name,
+        version=wheel.version,
+        requirement=wheel.required(source.extras),
+        wheel=wheel.path,
+        extras=source.extras,
+        label=f"git.{built.commit[:12]}",
+        provenance={name: value for name, value in provenance.items() if value},
     )
 
 

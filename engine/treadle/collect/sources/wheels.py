@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -28,10 +28,10 @@ class Wheel:
     name: str
     version: str
 
-    @property
-    def requirement(self) -> str:
+    def required(self, extras: Sequence[str] = ()) -> str:
         """The requirement for exactly this file, as PEP 508 writes it."""
-        return f"{self.name} @ file://{quote(str(self.path))}"
+        asked = f"[{','.join(extras)}]" if extras else ""
+        return f"{self.name}{asked} @ file://{quote(str(self.path))}"
 
 
 def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from treadle.collect.sources.grammar import FolderSource, IndexSource, WheelSource, parse_source
+from treadle.collect.sources.git_url import GitUrl
+from treadle.collect.sources.grammar import (
+    ArchiveSource,
+    FolderSource,
+    GitSource,
+    IndexSource,
+    ScriptSource,
+    WheelSource,
+    parse_source,
+)
 from treadle.errors import SourceInvalid
 
 
@@ -33,6 +42,36 @@ def test_path_of_a_wheel_is_a_wheel(text: str) -> None:
     assert parse_source(text) == WheelSource(Path(text))
 
 
+@pytest.mark.parametrize("text", ["./pkg-1.0.tar.gz", "pkg-1.0.tgz", "/srv/pkg-1.0.zip"])
+def test_path_of_a_source_archive_is_an_archive(text: str) -> None:
+    assert parse_source(text) == ArchiveSource(Path(text))
+
+
+def test_path_of_a_python_file_is_a_script() -> None:
+    assert parse_source("measure.py") == ScriptSource(Path("measure.py"))
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "shown"),
+    [
+        (
+            "git+https://me:hunter2@host/repo@main",
+            GitSource(GitUrl("https://me:hunter2@host/repo", "main")),
+            "git+https://host/repo@main",
+        ),
+        (
+            "My_Tasks[Zeta, a] @ git+ssh://git@host/repo#subdirectory=x",
+            GitSource(GitUrl("ssh://git@host/repo", None, "x"), "my-tasks", ("a", "zeta")),
+            "my-tasks[a,zeta] @ git+ssh://git@host/repo#subdirectory=x",
+        ),
+        ("pkg@git+file:///r", GitSource(GitUrl("file:///r"), "pkg"), "pkg @ git+file:///r"),
+    ],
+)
+def test_address_of_a_repository_is_git(text: str, source: GitSource, shown: str) -> None:
+    assert parse_source(text) == source
+    assert str(source) == shown
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -59,7 +98,7 @@ def test_text_that_names_no_package_is_refused_with_the_forms_there_are(text: st
     [
         "https://somebody:hunter2@example.org/pkg-1.0-py3-none-any.whl",
         "pkg @ https://somebody:hunter2@example.org/pkg-1.0.tar.gz",
-        "git+https://somebody:hunter2@example.org/repository",
+        "ssh://somebody:hunter2@example.org/repository",
     ],
 )
 def test_url_is_refused_without_showing_its_credentials(text: str) -> None:
