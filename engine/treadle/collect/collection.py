@@ -9,10 +9,18 @@ from pathlib import Path
 
 from treadle.collect.environments.build import build_environment, is_usable
 from treadle.collect.environments.staging import build_once
+from treadle.collect.manifests.derived import RequirementMissing, derive_manifest
 from treadle.collect.manifests.installed import TaskPackage, read_package
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
 from treadle.collect.progress import Progress
-from treadle.collect.register import Registered, check_replaceable, find_registered, known_lock, register
+from treadle.collect.register import (
+    Registered,
+    check_replaceable,
+    find_registered,
+    known_also,
+    known_lock,
+    register,
+)
 from treadle.collect.sources.grammar import Source
 from treadle.collect.target import Target, find_target
 from treadle.collect.uv import Uv
@@ -91,9 +99,14 @@ def collect(
     """
     start = time.monotonic()
     uv = Uv(settings, progress)
-    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    find = partial(find_target, source, options=options, uv=uv, known=partial(known_lock, ledger))
+    target = find(also=partial(known_also, ledger))
     there = find_registered(ledger, target) if is_usable(target.folder) else None
-    found = there or _install(target, ledger, uv)
+    try:
+        found = there or _install(target, ledger, uv)
+    except RequirementMissing as missing:
+        further = (missing.requirement,)
+        found = _install(find(also=lambda _name, _version: further), ledger, uv)
     return Collected(
         package=found.package,
         tasks=found.tasks,
@@ -130,7 +143,13 @@ def preview(
         Cancelled: The progress was told to stop.
     """
     uv = Uv(settings, progress)
-    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    target = find_target(
+        source,
+        options=options,
+        uv=uv,
+        known=partial(known_lock, ledger),
+        also=partial(known_also, ledger),
+    )
     return Preview(
         name=target.name,
         version=target.version,
@@ -143,12 +162,28 @@ def preview(
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
-        version = target.lock.version(target.name)
-        return read_package(environment, name=target.name, version=version, extras=target.extras)
+        return read_package(
+            environment,
+            name=target.name,
+            version=target.lock.version(target.name),
+            extras=target.extras,
+            editable=target.prepared.editable,
+            may_have_none=target.origin == "plugin",
+        )
+
+    def inspect(aside: Path) -> TaskPackage:
+        derive_manifest(
+            aside,
+            name=target.name,
+            editable=target.prepared.editable,
+            seconds=uv.settings.build_seconds,
+            progress=uv.progress,
+        )
+        return read(aside)
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")
-        build_environment(aside, lock=target.lock, interpreter=target.interpreter, uv=uv, inspect=read)
+        build_environment(aside, lock=target.lock, interpreter=target.interpreter, uv=uv, inspect=inspect)
 
     check_replaceable(ledger, target)
     build_once(

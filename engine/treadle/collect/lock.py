@@ -114,14 +114,14 @@ def find_lock(
         if earlier is None or earlier == fresh:
             return fresh
         requirement = request.pinned(version)
-    if _unchanged(requirement, interpreter, uv, earlier):
+    if _unchanged(request, requirement, interpreter, uv, earlier):
         return earlier
     return _resolve(request, requirement, interpreter, uv, preferred=earlier)
 
 
-def _unchanged(requirement: str, interpreter: Interpreter, uv: Uv, earlier: Lock) -> bool:
+def _unchanged(request: Prepared, requirement: str, interpreter: Interpreter, uv: Uv, earlier: Lock) -> bool:
     try:
-        lock = _compile(requirement, interpreter, uv, preferred=earlier, options=["--offline"])
+        lock = _compile(request, requirement, interpreter, uv, preferred=earlier, options=["--offline"])
     except UvFailed:
         return False
     return lock == earlier
@@ -136,7 +136,9 @@ def _resolve(
     preferred: Lock | None = None,
 ) -> Lock:
     try:
-        return _compile(requirement, interpreter, uv, preferred=preferred, options=asking_anew(request.name))
+        return _compile(
+            request, requirement, interpreter, uv, preferred=preferred, options=asking_anew(request.name)
+        )
     except UvFailed as error:
         shown = requirement.rpartition("/")[2]
         if error.unreachable:
@@ -153,6 +155,7 @@ def _resolve(
 
 
 def _compile(
+    request: Prepared,
     requirement: str,
     interpreter: Interpreter,
     uv: Uv,
@@ -165,7 +168,8 @@ def _compile(
     with writing_below(place), TemporaryDirectory(prefix="treadle-lock-", dir=place) as name:
         folder = Path(name)
         output = folder / "lock.txt"
-        (folder / "requirements.in").write_text(f"{requirement}\n", encoding="utf-8")
+        lines = [requirement, *request.also]
+        (folder / "requirements.in").write_text("\n".join([*lines, ""]), encoding="utf-8")
         if preferred is not None:
             output.write_text(preferred.installable(wheels), encoding="utf-8")
         command = ["pip", "compile", "requirements.in", "--output-file", str(output), "--quiet"]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from treadle.collect.environments.identity import environment_id
 from treadle.collect.environments.interpreter import Interpreter, examine
 from treadle.collect.lock import Lock, find_lock
+from treadle.collect.manifests.beside import requirements_beside
 from treadle.collect.options import CollectOptions
 from treadle.collect.sources.grammar import Source, parse_source
 from treadle.collect.sources.preparation import prepare
 from treadle.collect.sources.prepared import Prepared
 from treadle.collect.uv import Uv
 from treadle.ledger.tables import Origin
+
+ALSO = "also"
+"""Key of a package's provenance: what it needs beside what it asks for, one requirement a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def find_target(
     options: CollectOptions,
     uv: Uv,
     known: Callable[[str, str], Lock | None],
+    also: Callable[[str, str], tuple[str, ...]],
 ) -> Target:
     """Resolve a source; what it takes to do that is fetched and built.
 
@@ -74,6 +79,7 @@ def find_target(
         options: What was asked beside it.
         uv: How uv is run, with the settings and the progress.
         known: The lock under which a name and version was collected before, or None.
+        also: What a name and version needs beside what it asks for, as is known by now.
 
     Raises:
         CollectError: It is no source, has no interpreter, cannot be built, or cannot be resolved.
@@ -84,12 +90,18 @@ def find_target(
     interpreter = examine(uv.settings.python)
     uv.settings.create_home()
     prepared = prepare(asked, options=options, interpreter=interpreter, uv=uv)
+    if prepared.wheel is not None:
+        prepared = _with(prepared, requirements_beside(prepared.wheel))
     uv.progress("resolving")
 
     def known_version(version: str) -> Lock | None:
         return known(prepared.name, _labelled(version, prepared.label))
 
     lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
+    further = also(prepared.name, _labelled(lock.version(prepared.name), prepared.label))
+    if not set(further) <= set(prepared.also):
+        prepared = _with(prepared, further)
+        lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
     identity = environment_id(lock, interpreter)
     return Target(
         prepared=prepared,
@@ -100,6 +112,13 @@ def find_target(
         folder=uv.settings.environments_folder / identity,
         interpreter=interpreter,
     )
+
+
+def _with(prepared: Prepared, further: tuple[str, ...]) -> Prepared:
+    """The source with more to resolve beside it; the ledger keeps that, so that it is known the next time."""
+    lines = tuple(dict.fromkeys([*prepared.also, *further]))
+    provenance = {**prepared.provenance, ALSO: "\n".join(lines)}
+    return replace(prepared, also=lines, provenance=provenance) if lines else prepared
 
 
 def _labelled(version: str, label: str) -> str:

@@ -26,6 +26,9 @@ class Prepared:
         locked: What the source's own lock says: requirement lines with markers and hashes, or nothing.
         editable: Folder whose own files are used; None: a copy of them.
         provenance: Where exactly it came from, such as url, commit and subdirectory; no secrets.
+        direct: Wheels of ours that stand for direct references among the dependencies: requirement lines
+            `name @ file://…`, by which the resolver overrides what the packages ask for.
+        also: Requirement lines that are resolved beside the main one.
     """
 
     origin: Origin
@@ -39,6 +42,8 @@ class Prepared:
     locked: str = ""
     editable: Path | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    direct: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def pinned(self, version: str) -> str:
         """The requirement for one version alone."""
