@@ -9,10 +9,18 @@ from pathlib import Path
 
 from treadle.collect.environments.build import build_environment, is_usable
 from treadle.collect.environments.staging import build_once
+from treadle.collect.manifests.derived import RequirementMissing, derive_manifest
 from treadle.collect.manifests.installed import TaskPackage, read_package
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
 from treadle.collect.progress import Progress
-from treadle.collect.register import Registered, check_replaceable, find_registered, known_lock, register
+from treadle.collect.register import (
+    Registered,
+    check_replaceable,
+    find_registered,
+    known_also,
+    known_lock,
+    register,
+)
 from treadle.collect.sources.grammar import Source
 from treadle.collect.target import Target, find_target
 from treadle.collect.uv import Uv
@@ -91,9 +99,15 @@ def collect(
     """
     start = time.monotonic()
     uv = Uv(settings, progress)
-    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    find = partial(find_target, source, options=options, uv=uv, known=partial(known_lock, ledger))
+    target = find(also=partial(known_also, ledger))
     there = _find(target, ledger)
-    return _collected(there or _install(target, ledger, uv), new=there is None, start=start)
+    try:
+        found = there or _install(target, ledger, uv)
+    except RequirementMissing as missing:
+        further = (missing.requirement,)
+        found = _install(find(also=lambda _name, _version: further), ledger, uv)
+    return _collected(found, new=there is None, start=start)
 
 
 def find_collected(
@@ -110,7 +124,9 @@ def find_collected(
     """
     start = time.monotonic()
     uv = Uv(settings, progress)
-    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    target = find_target(
+        source, options=options, uv=uv, known=partial(known_lock, ledger), also=partial(known_also, ledger)
+    )
     there = _find(target, ledger)
     return None if there is None else _collected(there, new=False, start=start)
 
@@ -142,7 +158,13 @@ def preview(
         Cancelled: The progress was told to stop.
     """
     uv = Uv(settings, progress)
-    target = find_target(source, options=options, uv=uv, known=partial(known_lock, ledger))
+    target = find_target(
+        source,
+        options=options,
+        uv=uv,
+        known=partial(known_lock, ledger),
+        also=partial(known_also, ledger),
+    )
     return Preview(
         name=target.name,
         version=target.version,
@@ -169,7 +191,24 @@ def _collected(found: Registered, *, new: bool, start: float) -> Collected:
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
-        return read_package(environment, name=target.name, version=target.version, extras=target.extras)
+        return read_package(
+            environment,
+            name=target.name,
+            version=target.lock.version(target.name),
+            extras=target.extras,
+            editable=target.prepared.editable,
+            may_have_none=target.origin == "plugin",
+        )
+
+    def inspect(aside: Path) -> TaskPackage:
+        derive_manifest(
+            aside,
+            name=target.name,
+            editable=target.prepared.editable,
+            seconds=uv.settings.build_seconds,
+            progress=uv.progress,
+        )
+        return read(aside)
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")
@@ -179,7 +218,7 @@ def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
             interpreter=target.interpreter,
             options=target.options,
             uv=uv,
-            inspect=read,
+            inspect=inspect,
         )
 
     check_replaceable(ledger, target)

@@ -10,7 +10,7 @@ from treadle.collect.environments.build import read_facts
 from treadle.collect.lock import Lock
 from treadle.collect.manifests.installed import TaskPackage
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
-from treadle.collect.target import Target
+from treadle.collect.target import ALSO, Target
 from treadle.errors import AlreadyExists
 from treadle.ledger import Ledger, Transaction
 from treadle.ledger.packages import (
@@ -46,6 +46,14 @@ def known_lock(
             return None
         environment = get_environment(tx, package.environment_id)
     return Lock(environment.lock) if environment else None
+
+
+def known_also(ledger: Ledger, name: str, version: str) -> tuple[str, ...]:
+    """What an earlier collection of a version found it to need beside what it asks for."""
+    with ledger.reading() as tx:
+        package = find_package(tx, name, version)
+    also = package.provenance.get(ALSO) if package else None
+    return tuple(also.splitlines()) if also else ()
 
 
 def find_registered(ledger: Ledger, target: Target) -> Registered | None:

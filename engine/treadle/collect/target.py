@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from treadle.collect.environments.identity import environment_id
 from treadle.collect.environments.interpreter import Interpreter, choose_interpreter
 from treadle.collect.lock import Lock
+from treadle.collect.manifests.beside import requirements_beside
 from treadle.collect.options import CollectOptions
 from treadle.collect.resolution import find_lock
 from treadle.collect.sources.grammar import Source, parse_source
@@ -16,6 +17,9 @@ from treadle.collect.sources.preparation import prepare
 from treadle.collect.sources.prepared import Prepared
 from treadle.collect.uv import Uv
 from treadle.ledger.tables import Origin
+
+ALSO = "also"
+"""Key of a package's provenance: what it needs beside what it asks for, one requirement a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def find_target(
     options: CollectOptions,
     uv: Uv,
     known: Callable[[str, str, CollectOptions], Lock | None],
+    also: Callable[[str, str], tuple[str, ...]],
 ) -> Target:
     """Resolve a source; what it takes to do that is fetched and built.
 
@@ -75,6 +80,7 @@ def find_target(
         options: What was asked beside it.
         uv: How uv is run, with the settings and the progress.
         known: The lock under which a name and version was collected with these options before, or None.
+        also: What a name and version needs beside what it asks for, as is known by now.
 
     Raises:
         CollectError: It is no source, has no interpreter, cannot be built, or cannot be resolved.
@@ -85,12 +91,18 @@ def find_target(
     interpreter = choose_interpreter(options.python, uv.settings)
     uv.settings.create_home()
     prepared = prepare(asked, options=options, interpreter=interpreter, uv=uv)
+    if prepared.wheel is not None:
+        prepared = _with(prepared, requirements_beside(prepared.wheel))
     uv.progress("resolving")
 
     def known_version(version: str) -> Lock | None:
         return known(prepared.name, _labelled(version, prepared.label), options)
 
     lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
+    further = also(prepared.name, _labelled(lock.version(prepared.name), prepared.label))
+    if not set(further) <= set(prepared.also):
+        prepared = _with(prepared, further)
+        lock = find_lock(prepared, options=options, interpreter=interpreter, uv=uv, known=known_version)
     identity = environment_id(lock, interpreter)
     return Target(
         prepared=prepared,
@@ -101,6 +113,13 @@ def find_target(
         folder=uv.settings.environments_folder / identity,
         interpreter=interpreter,
     )
+
+
+def _with(prepared: Prepared, further: tuple[str, ...]) -> Prepared:
+    """The source with more to resolve beside it; the ledger keeps that, so that it is known the next time."""
+    lines = tuple(dict.fromkeys([*prepared.also, *further]))
+    provenance = {**prepared.provenance, ALSO: "\n".join(lines)}
+    return replace(prepared, also=lines, provenance=provenance) if lines else prepared
 
 
 def _labelled(version: str, label: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from treadle.errors import BuildFailed, ManifestInvalid, SourceInvalid
+from treadle.collect.manifests.derived import FOLDER, GROUP
+from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of
+from treadle.collect.manifests.launchers import DERIVED
+from treadle.errors import ManifestInvalid, SourceInvalid
 from treadle.model.manifest import parse_manifest
 from treadle.model.task import Task
-
-MANIFEST = "__FRACTAL_MANIFEST__.json"
 
 _REMEDY = "The package's author has to mend it; another version may be well."
 
@@ -24,15 +25,26 @@ class TaskPackage:
     """A distribution with a manifest, in an environment.
 
     Attributes:
-        root: The folder of the manifest, relative to the environment.
+        root: The folder of the manifest, relative to the environment; absolute if it lies outside, as that of
+            an editable package does.
         tasks: Its tasks, in the manifest's order.
+        derived: Whether Treadle wrote the manifest, from the package's functions.
     """
 
     root: Path
     tasks: tuple[Task, ...]
+    derived: bool = False
 
 
-def read_package(environment: Path, *, name: str, version: str, extras: Sequence[str]) -> TaskPackage:
+def read_package(
+    environment: Path,
+    *,
+    name: str,
+    version: str,
+    extras: Sequence[str],
+    editable: Path | None = None,
+    may_have_none: bool = False,
+) -> TaskPackage:
     """Read a package's tasks from its installed files; nothing of it is run or imported.
 
     Args:
@@ -40,29 +52,50 @@ def read_package(environment: Path, *, name: str, version: str, extras: Sequence
         name: Normalised name of the distribution.
         version: Its version.
         extras: Normalised extras that were asked for.
+        editable: Folder of the project whose own files the package uses; None: it has its own.
+        may_have_none: Whether a package without tasks is fine; its root is the environment then.
 
     Raises:
         ManifestInvalid: None or several manifests, a bad one, or an executable that is not there.
         SourceInvalid: The distribution has no such extra.
     """
-    distribution = _distribution(environment, name)
+    distribution = find_distribution(environment, name)
     _check_extras(distribution, name, version, extras)
-    manifest_path = _manifest_path(distribution, environment, name)
+    paths = manifests_of(distribution, editable) or _derived(environment, name)
+    if not paths and may_have_none:
+        return TaskPackage(Path(), ())
+    manifest_path = _only(paths, [environment, *([editable] if editable else [])], name)
+    root, tasks = read_manifest(manifest_path, name=name, version=version)
+    if root.is_relative_to(environment):
+        root = root.relative_to(environment)
+    return TaskPackage(root, tasks, derived=root == Path(FOLDER))
+
+
+def read_manifest(path: Path, *, name: str, version: str) -> tuple[Path, tuple[Task, ...]]:
+    """Read a manifest whose executables are relative to its own folder.
+
+    Returns:
+        That folder, and the tasks.
+
+    Raises:
+        ManifestInvalid: It cannot be read, breaks the rules, or names an executable that is not there.
+    """
     try:
-        text = manifest_path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
         raise ManifestInvalid(f"The manifest of {name} cannot be read: {error}.", remedy=_REMEDY) from error
     manifest = parse_manifest(text, name)
-    _check_executables(manifest.executables(), manifest_path.parent, name)
-    return TaskPackage(manifest_path.parent.relative_to(environment), manifest.tasks(name, version))
+    _check_executables(manifest.executables(), path.parent, name)
+    return path.parent, manifest.tasks(name, version)
 
 
-def _distribution(environment: Path, name: str) -> Distribution:
-    places = [str(path) for path in environment.glob("lib/python*/site-packages")]
-    found = list(Distribution.discover(name=name, path=places))
-    if len(found) != 1:
-        raise BuildFailed(f"{name} is installed {len(found)} times in its environment, not once.")
-    return found[0]
+def _derived(environment: Path, name: str) -> tuple[Path, ...]:
+    """The derived manifest of an environment, if it is this package's."""
+    path = environment / FOLDER / MANIFEST
+    if not path.is_file():
+        return ()
+    made_from = json.loads(path.read_text(encoding="utf-8"))[DERIVED]["distribution"]
+    return (path,) if made_from == name else ()
 
 
 def _check_extras(distribution: Distribution, name: str, version: str, extras: Sequence[str]) -> None:
@@ -75,29 +108,23 @@ def _check_extras(distribution: Distribution, name: str, version: str, extras: S
         )
 
 
-def _manifest_path(distribution: Distribution, environment: Path, name: str) -> Path:
-    paths = sorted(
-        {
-            Path(os.path.normpath(str(file.locate())))
-            for file in distribution.files or []
-            if file.name == MANIFEST
-        }
-    )
+def _only(paths: Sequence[Path], folders: Sequence[Path], name: str) -> Path:
     if not paths:
         raise ManifestInvalid(
-            f"{name} is not a task package: none of its installed files is {MANIFEST}.",
+            f"{name} is not a task package: none of its installed files is {MANIFEST}, "
+            f"and it has no entry points {GROUP}.",
             remedy="Check the name, or choose a version that ships a manifest.",
         )
     if len(paths) > 1:
-        places = ", ".join(str(_shown(path, environment)) for path in paths)
+        places = ", ".join(str(_shown(path, folders)) for path in paths)
         raise ManifestInvalid(f"{name} ships {len(paths)} manifests, not one: {places}.", remedy=_REMEDY)
-    if not paths[0].is_relative_to(environment):
+    if not any(paths[0].is_relative_to(folder) for folder in folders):
         raise ManifestInvalid(f"The manifest of {name} lies outside its environment.", remedy=_REMEDY)
     return paths[0]
 
 
-def _shown(path: Path, environment: Path) -> Path:
-    return path.relative_to(environment) if path.is_relative_to(environment) else path
+def _shown(path: Path, folders: Sequence[Path]) -> Path:
+    return next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), path)
 
 
 def _check_executables(executables: Sequence[str], root: Path, name: str) -> None:
