@@ -1,0 +1,226 @@
+"""Finding plugins: every place is looked into, and the ledger knows afterwards what is there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from pydantic import ValidationError
+
+from treadle.collect.plugins.identifiers import distribution_name, parse_version, plugin_identifier
+from treadle.collect.plugins.places import Place, PlaceProblem, find_places
+from treadle.collect.plugins.reading import Problem, Reading, read
+from treadle.collect.plugins.walk import candidates, content_digest, is_package, is_project
+from treadle.collect.progress import Progress
+from treadle.errors import SourceInvalid
+from treadle.ledger import Ledger
+from treadle.ledger.plugins import FoundPlugin, PluginRecord, list_plugins, record_plugins
+from treadle.ledger.tables import PluginState
+from treadle.model.constrained import Value
+from treadle.settings import Settings
+
+
+class Description(Value):
+    """All that is known of a plugin, as the ledger keeps it.
+
+    Attributes:
+        reading: What was read of it.
+        path: Where its files are on this machine.
+        provenance: Of what is in git: url, ref, commit and path in the repository.
+        installed: Digest of the files that were installed last; nothing if none were.
+        failure: Why these files could not be installed, or None.
+    """
+
+    reading: Reading
+    path: str
+    provenance: Mapping[str, str] = {}
+    installed: str = ""
+    failure: Problem | None = None
+
+    @classmethod
+    def of(cls, plugin: PluginRecord) -> Description:
+        """What is known of a plugin on record."""
+        return cls.model_validate(plugin.description)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What a scan found.
+
+    Attributes:
+        plugins: All plugins, scripts and projects, by location.
+        problems: Places that could not be looked into.
+    """
+
+    plugins: tuple[PluginRecord, ...]
+    problems: tuple[PlaceProblem, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is broken; a folder that is not there is not."""
+        broken = any(plugin.state == "broken" for plugin in self.plugins)
+        return broken or any(not problem.missing for problem in self.problems)
+
+
+def scan(settings: Settings, ledger: Ledger, progress: Progress) -> ScanReport:
+    """Look into every place that the settings name, and record what is there.
+
+    What did not change since it was looked at last is not read again. Nothing that is broken hinders
+    anything else, and nothing of a plugin is run.
+
+    Args:
+        settings: Where plugins are looked for.
+        ledger: Where they are recorded.
+        progress: Told what is under way; ends it on request.
+
+    Raises:
+        StorageFull: The folder of checkouts may not be written.
+        LedgerError: The ledger could not be read or written.
+        Cancelled: The progress was told to stop.
+    """
+    settings.create_home()
+    with ledger.reading() as tx:
+        known = {plugin.location: plugin for plugin in list_plugins(tx)}
+    places = find_places(settings, progress)
+    looks: dict[str, _Look] = {}
+    for place in places.found:
+        progress(f"looking into {place.origin}")
+        try:
+            for look in _look_into(place, known, progress):
+                looks.setdefault(look.location, look)
+        except SourceInvalid as error:
+            places.problems.append(PlaceProblem(place.origin, Problem.of(error)))
+    twice = _twice(looks.values())
+    found = [_found(look, known.get(look.location), twice.get(look.location)) for look in looks.values()]
+    unseen = {problem.origin for problem in places.problems if not problem.missing}
+    with ledger.writing() as tx:
+        plugins = record_plugins(tx, found, unseen=unseen)
+    return ScanReport(tuple(plugins), tuple(places.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One entry of a place, as it is now."""
+
+    origin: str
+    location: str
+    digest: str
+    description: Description
+
+    @property
+    def reading(self) -> Reading:
+        return self.description.reading
+
+    @property
+    def identifier(self) -> str | None:
+        name, version = self.reading.metadata.name, self.reading.metadata.version
+        return plugin_identifier(name, version) if name and version else None
+
+    @property
+    def installed_as(self) -> tuple[str, str] | None:
+        """Name and version of the distribution that it makes, if they are known."""
+        name, version = self.reading.metadata.name, self.reading.metadata.version
+        if not name or not version:
+            return None
+        own = distribution_name(name) if self.reading.kind == "plugin" else canonicalize_name(name)
+        return own, str(parse_version(version) or version)
+
+
+def _look_into(place: Place, known: Mapping[str, PluginRecord], progress: Progress) -> list[_Look]:
+    """Look at the entries of a place; a project that holds no plugin is an entry itself."""
+    looks = []
+    for path in candidates(place.path):
+        progress.check()
+        looks.append(_look(place, path, known))
+    alone = place.path.is_dir() and is_project(place.path) and not is_package(place.path)
+    plugins = [look for look in looks if look.reading.kind == "plugin" and look.reading.problem is None]
+    return [_look(place, place.path, known)] if alone and not plugins else looks
+
+
+def _look(place: Place, path: Path, known: Mapping[str, PluginRecord]) -> _Look:
+    location = place.location(path)
+    provenance = place.provenance(path)
+    try:
+        digest = content_digest(path, boundary=place.boundary(path))
+    except SourceInvalid as error:
+        reading = Reading(kind="plugin", problem=Problem.of(error))
+        return _Look(place.origin, location, "", Description(reading=reading, path=str(path)))
+    earlier = known.get(location)
+    kept = _kept(earlier, digest) if earlier else None
+    if kept is None:
+        installed = _installed(earlier)
+        kept = Description(reading=read(path), path=str(path), installed=installed)
+    kept = kept.model_copy(update={"path": str(path), "provenance": dict(provenance)})
+    return _Look(place.origin, location, digest, kept)
+
+
+def _kept(earlier: PluginRecord, digest: str) -> Description | None:
+    """What is known of a plugin whose files are the same, unless it was written in another form."""
+    if earlier.digest != digest:
+        return None
+    try:
+        return Description.of(earlier)
+    except ValidationError:
+        return None
+
+
+def _installed(earlier: PluginRecord | None) -> str:
+    try:
+        return Description.of(earlier).installed if earlier else ""
+    except ValidationError:
+        return ""
+
+
+def _twice(looks: Iterable[_Look]) -> dict[str, Problem]:
+    """The problem of each location whose name and version another has, too."""
+    same: defaultdict[tuple[str, str], list[_Look]] = defaultdict(list)
+    for look in looks:
+        if look.reading.problem is None and look.installed_as is not None:
+            same[look.installed_as].append(look)
+    problems: dict[str, Problem] = {}
+    for several in same.values():
+        if len(several) > 1:
+            places = " and ".join(look.location for look in several)
+            problem = Problem(
+                what=f"{several[0].identifier} is at {len(several)} places: {places}.",
+                remedy="Remove all but one of them, or give each a version of its own.",
+            )
+            problems |= {look.location: problem for look in several}
+    return problems
+
+
+def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> FoundPlugin:
+    metadata = look.reading.metadata
+    problem = look.reading.problem or twice or look.description.failure
+    installed = earlier is not None and earlier.package_id is not None
+    return FoundPlugin(
+        kind=look.reading.kind,
+        origin=look.origin,
+        location=look.location,
+        name=metadata.name,
+        version=metadata.version,
+        identifier=look.identifier,
+        state=state_of(look.description, look.digest, problem=problem, installed=installed),
+        problem=str(problem) if problem else None,
+        description=look.description.model_dump(mode="json"),
+        digest=look.digest,
+    )
+
+
+def state_of(
+    description: Description, digest: str, *, problem: Problem | None, installed: bool
+) -> PluginState:
+    """What is known of a plugin: it is ready as long as the files that were installed are those it has.
+
+    Args:
+        description: All that is known of it.
+        digest: Digest of its files.
+        problem: Why it cannot be used.
+        installed: Whether the package is there that it was installed as.
+    """
+    if problem is not None:
+        return "broken"
+    return "ready" if installed and description.installed == digest else "found"
