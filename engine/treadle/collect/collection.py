@@ -194,7 +194,7 @@ def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
         return read_package(
             environment,
             name=target.name,
-            version=target.lock.version(target.name),
+            version=target.version,
             extras=target.extras,
             editable=target.prepared.editable,
             may_have_none=target.origin == "plugin",

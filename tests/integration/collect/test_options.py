@@ -279,7 +279,7 @@ def test_wheels_of_ours_stand_for_direct_references_and_more_can_be_asked_for(he
     own = library("9.0+own")
     kept = wheel_from_file(own, uv=Uv(here.settings, Progress(here.phases.append)))
 
-    lock = find(here, prepared(direct=(kept.requirement,), also=("tiny-helper==1.0",)))
+    lock = find(here, prepared(direct=(kept.required(),), also=("tiny-helper==1.0",)))
 
     assert lock.version("tiny-library") == "9.0+own"
     assert "tiny-library @ file://${TREADLE_WHEELS}/" in lock.text
