@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from treadle.collect.environments.removal import remove_tree
 from treadle.collect.storage import writing_below
 
 _BUILDING = ".building"
@@ -75,10 +75,10 @@ def _build_aside(final: Path, build: Callable[[Path], None]) -> None:
         if final.exists():
             unusable = _aside(final)
             final.rename(unusable)
-            _remove(unusable)
+            remove_tree(unusable)
         aside.rename(final)
     finally:
-        _remove(aside)
+        remove_tree(aside)
 
 
 def _aside(final: Path) -> Path:
@@ -90,7 +90,7 @@ def _sweep(final: Path) -> None:
     for leftover in final.parent.glob(f"*{_BUILDING}"):
         owner = final.with_name(leftover.name.partition(".")[0])
         if owner == final:
-            _remove(leftover)
+            remove_tree(leftover)
             continue
         lock = _lock(owner)
         try:
@@ -98,11 +98,6 @@ def _sweep(final: Path) -> None:
         except Timeout:
             continue
         try:
-            _remove(leftover)
+            remove_tree(leftover)
         finally:
             lock.release()
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder; what a program that outlived its builder is still writing stays for the next sweep."""
-    shutil.rmtree(folder, ignore_errors=True)
