@@ -7,6 +7,7 @@
     │  ├─ SettingsInvalid           a setting, or treadle.toml
     │  ├─ UnknownName               no package, task, dataset, workflow or run of that name
     │  ├─ AlreadyExists             the name is taken
+    │  ├─ InUse                     a workflow or a run still needs what is to go
     │  ├─ WorkflowInvalid           its JSON, its graph, or a task it names
     │  ├─ ArgumentsInvalid          a step's arguments against its task's schema
     │  ├─ DatasetInvalid            its JSON, its folder, or an item in it
@@ -90,6 +91,10 @@ class UnknownName(UsageError):
 
 class AlreadyExists(UsageError):
     """The name is taken."""
+
+
+class InUse(UsageError):
+    """Something still needs what is to go."""
 
 
 class WorkflowInvalid(UsageError):

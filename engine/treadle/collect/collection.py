@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from treadle.collect.environments.build import build_environment, is_usable
-from treadle.collect.environments.staging import build_once
-from treadle.collect.manifests.derived import RequirementMissing, derive_manifest
-from treadle.collect.manifests.installed import TaskPackage, read_package
+from treadle.collect.contents import Contents
+from treadle.collect.environments.build import is_usable
+from treadle.collect.lifecycle.construction import Construction, construct
+from treadle.collect.manifests.derived import RequirementMissing
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
 from treadle.collect.progress import Progress
 from treadle.collect.register import (
@@ -190,44 +189,18 @@ def _collected(found: Registered, *, new: bool, start: float) -> Collected:
 
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
-    def read(environment: Path) -> TaskPackage:
-        return read_package(
-            environment,
-            name=target.name,
-            version=target.version,
-            extras=target.extras,
-            editable=target.prepared.editable,
-            may_have_none=target.origin == "plugin",
-        )
-
-    def inspect(aside: Path) -> TaskPackage:
-        derive_manifest(
-            aside,
-            name=target.name,
-            editable=target.prepared.editable,
-            seconds=uv.settings.build_seconds,
-            progress=uv.progress,
-        )
-        return read(aside)
-
-    def build(aside: Path) -> None:
-        uv.progress("building the environment")
-        build_environment(
-            aside,
-            lock=target.lock,
-            interpreter=target.interpreter,
-            options=target.options,
-            uv=uv,
-            inspect=inspect,
-        )
-
     check_replaceable(ledger, target)
-    build_once(
-        target.folder,
-        is_ready=is_usable,
-        build=build,
-        waiting=lambda: uv.progress("waiting for another process that builds the same environment"),
+    wanted = Construction(
+        environment_id=target.environment_id,
+        folder=target.folder,
+        lock=target.lock,
+        interpreter=target.interpreter,
+        options=target.options,
+        contents=Contents.of_target(target),
     )
-    uv.progress("reading the manifest")
-    package = read(target.folder)
-    return register(ledger, target, package)
+    return construct(
+        wanted,
+        ledger=ledger,
+        uv=uv,
+        then=lambda tx, environment, package: register(tx, target, environment, package),
+    )

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 _WHEELS = "file://${TREADLE_WHEELS}"
+_OWN = re.compile(rf"{re.escape(_WHEELS)}/(\S+)")
 _CONTINUED = re.compile(r"\\\n\s*")
 
 
@@ -58,6 +59,10 @@ class Lock:
     def version(self, name: str) -> str:
         """The version of a distribution that the lock is known to have, by its normalised name."""
         return next(pin.version for pin in self.pins if pin.name == name)
+
+    def own_wheels(self, wheels: Path) -> list[Path]:
+        """Where the wheels of our own that it names are, below their folder."""
+        return [wheels / unquote(place) for place in _OWN.findall(self.text)]
 
     def installable(self, wheels: Path) -> str:
         """The text as uv can install it, with the folder of our own wheels filled in."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from treadle.collect.environments.build import read_facts
 from treadle.collect.lock import Lock
 from treadle.collect.manifests.installed import TaskPackage
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
@@ -18,7 +17,6 @@ from treadle.ledger.packages import (
     NOT_OURS,
     EnvironmentRecord,
     PackageRecord,
-    add_environment,
     add_package,
     find_package,
     get_environment,
@@ -64,7 +62,7 @@ def find_registered(ledger: Ledger, target: Target) -> Registered | None:
         if package is None or environment is None:
             return None
         same_place = environment.path == str(target.folder)
-        if package.environment_id != environment.id or not same_place:
+        if package.environment_id != environment.id or not same_place or not package.active:
             return None
         return Registered(package, environment, _tasks(tx, package))
 
@@ -88,36 +86,26 @@ def check_replaceable(ledger: Ledger, target: Target) -> None:
         )
 
 
-def register(ledger: Ledger, target: Target, package: TaskPackage) -> Registered:
-    """Record environment, package and tasks of a target whose environment is built, all or nothing.
+def register(
+    tx: Transaction, target: Target, environment: EnvironmentRecord, package: TaskPackage
+) -> Registered:
+    """Record package and tasks of a target whose environment is built and recorded.
 
     Raises:
         AlreadyExists: Another process registered this version with another environment meanwhile.
     """
-    facts = read_facts(target.folder)
-    with ledger.writing() as tx:
-        environment = add_environment(
-            tx,
-            environment_id=target.environment_id,
-            lock=target.lock.text,
-            python=facts.python,
-            python_version=facts.python_version,
-            path=str(target.folder),
-            build_seconds=facts.build_seconds,
-            size_bytes=facts.size_bytes,
-        )
-        record = add_package(
-            tx,
-            name=target.name,
-            version=target.version,
-            origin=target.origin,
-            source=target.source,
-            environment_id=environment.id,
-            root=str(target.folder / package.root),
-            tasks=package.tasks,
-            options=_written(target.options),
-            provenance=target.prepared.provenance,
-        )
+    record = add_package(
+        tx,
+        name=target.name,
+        version=target.version,
+        origin=target.origin,
+        source=target.source,
+        environment_id=environment.id,
+        root=str(target.folder / package.root),
+        tasks=package.tasks,
+        options=_written(target.options),
+        provenance=target.prepared.provenance,
+    )
     return Registered(record, environment, package.tasks)
 
 

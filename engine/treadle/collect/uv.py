@@ -11,6 +11,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from treadle.collect.cache import cache_variables
 from treadle.collect.credentials import without_credentials
 from treadle.collect.program import run_program
 from treadle.collect.progress import Progress
@@ -74,7 +75,7 @@ class Uv:
             ended = run_program(
                 command,
                 folder=folder,
-                environment=_environment(os.environ),
+                environment={**_environment(os.environ), **cache_variables(os.environ, self.settings)},
                 seconds=self.settings.build_seconds,
                 progress=self.progress,
             )

@@ -259,6 +259,12 @@ def find_package(tx: Transaction, name: str, version: str | None = None) -> Pack
     return max(found, key=_newness, default=None)
 
 
+def get_package(tx: Transaction, package_id: int) -> PackageRecord | None:
+    """The package with this number, or None."""
+    row = tx.execute(select(*_PACKAGE).where(packages.c.id == package_id)).one_or_none()
+    return None if row is None else PackageRecord(*row)
+
+
 def list_packages(tx: Transaction) -> list[PackageRecord]:
     """All packages by name, the versions of each in the order of PEP 440."""
     found = [PackageRecord(*row) for row in tx.execute(select(*_PACKAGE).filter_by(owner_id=local_user(tx)))]

@@ -177,6 +177,16 @@ class Settings(BaseSettings):
         return self.home / "wheels"
 
     @property
+    def bytecode_folder(self) -> Path:
+        """Folder of compiled sources that environments share, one folder a build of Python."""
+        return self.home / "bytecode"
+
+    @property
+    def uv_cache_folder(self) -> Path:
+        """Folder of uv's cache where its usual one is on another file system."""
+        return self.home / "uv-cache"
+
+    @property
     def logs_folder(self) -> Path:
         """Folder of units' output, one folder a run."""
         return self.home / "logs"

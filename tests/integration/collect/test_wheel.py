@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from treadle.errors import BuildFailed, ManifestInvalid, ResolutionFailed, SourceInvalid, StorageFull
-from treadle.ledger.packages import find_task
+from treadle.ledger.packages import find_task, list_environments, list_packages
 from treadle.model.task import Part, TaskRef
 
 pytestmark = pytest.mark.integration
@@ -233,14 +233,14 @@ def test_place_that_is_a_file_is_named(here, make_wheel) -> None:
 COLLECT = """
 import sys
 from pathlib import Path
-from treadle.collect import Progress, collection
+from treadle.collect import Progress, collection, contents
 from treadle.ledger import Ledger, sqlite_url
 from treadle.settings import Settings
 
 home, wheel, last_words = sys.argv[1:]
 if last_words == "killed":
     import os
-    collection.read_package = lambda *given, **named: os.kill(os.getpid(), 9)
+    contents.read_package = lambda *given, **named: os.kill(os.getpid(), 9)
 with Ledger(sqlite_url(Path(home) / "ledger.sqlite")) as ledger:
     done = collection.collect(wheel, settings=Settings(home=home), ledger=ledger, progress=Progress(print))
 print(done.environment.id)
@@ -276,7 +276,9 @@ def test_build_that_was_killed_leaves_nothing_that_counts_and_is_cleaned_up_by_t
     assert "building the environment" in output
     (half,) = here.environments
     assert half.endswith(".building")
-    assert here.registered == []
+    with here.ledger.reading() as tx:
+        assert [record.state for record in list_environments(tx)] == ["building"]
+        assert list_packages(tx) == []
 
     collected = here.collect(wheel)
 

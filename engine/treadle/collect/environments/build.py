@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from treadle.collect.environments.bytecode import compile_bytecode
 from treadle.collect.environments.installing import Installer
 from treadle.collect.environments.interpreter import Interpreter
+from treadle.collect.environments.removal import measure, seal
 from treadle.collect.lock import Lock
 from treadle.collect.options import CollectOptions
 from treadle.collect.uv import Uv
 
-_LOCK = "treadle-lock.txt"
-_FREEZE = "treadle-freeze.txt"
+Record = Literal["lock", "freeze", "tree", "log"]
+"""What is written down of a build, as text."""
+
+_RECORDS: dict[Record, str] = {
+    "lock": "treadle-lock.txt",
+    "freeze": "treadle-freeze.txt",
+    "tree": "treadle-tree.txt",
+    "log": "treadle-build.log",
+}
 _FACTS = "treadle-environment.json"
 
 
@@ -52,6 +61,12 @@ def read_facts(environment: Path) -> Facts:
     return Facts(**json.loads((environment / _FACTS).read_text(encoding="utf-8")))
 
 
+def read_record(environment: Path, record: Record) -> str | None:
+    """What was written down of a build; None if the environment is not there, or older than such records."""
+    file = environment / _RECORDS[record]
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 def build_environment(
     environment: Path,
     *,
@@ -62,6 +77,8 @@ def build_environment(
     inspect: Callable[[Path], object],
 ) -> None:
     """Build an environment in a folder that does not exist yet and may be renamed afterwards.
+
+    Nobody may write in it then.
 
     Args:
         environment: Where to build it.
@@ -76,22 +93,33 @@ def build_environment(
         StorageFull: The disk is full or may not be written.
     """
     start = time.monotonic()
-    installer = Installer(environment, uv)
-    locked = environment / _LOCK
+    lines: list[str] = []
+
+    def log(line: str) -> None:
+        lines.append(line)
+        uv.progress.log(line)
+
+    heard = replace(uv, progress=replace(uv.progress, log=log))
+    installer = Installer(environment, heard)
+    locked = environment / _RECORDS["lock"]
     installer.create(interpreter.path)
     locked.write_text(lock.installable(uv.settings.wheels_folder), encoding="utf-8")
     installer.install(locked, builds=(*uv.settings.builds, *options.builds))
     installer.check(overridden=options.overrides)
-    (environment / _FREEZE).write_text(installer.freeze(), encoding="utf-8")
+    _write(environment, "freeze", installer.freeze())
+    _write(environment, "tree", installer.tree())
+    compile_bytecode(environment, interpreter=interpreter, settings=uv.settings, progress=heard.progress)
     inspect(environment)
-    facts = {
-        "python": str(interpreter.path),
-        "python_version": interpreter.version,
-        "build_seconds": round(time.monotonic() - start, 3),
-        "size_bytes": _size(environment),
-    }
-    (environment / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
+    _write(environment, "log", "".join(f"{line}\n" for line in lines))
+    facts = Facts(
+        python=str(interpreter.path),
+        python_version=interpreter.version,
+        build_seconds=round(time.monotonic() - start, 3),
+        size_bytes=measure(environment).total,
+    )
+    (environment / _FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    seal(environment)
 
 
-def _size(folder: Path) -> int:
-    return sum((Path(place) / name).lstat().st_size for place, _, names in os.walk(folder) for name in names)
+def _write(environment: Path, record: Record, text: str) -> None:
+    (environment / _RECORDS[record]).write_text(text, encoding="utf-8")

@@ -40,7 +40,7 @@ class Installer:
         self._run(["venv", *fresh, str(self.environment)])
 
     def install(self, locked: Path, *, builds: Collection[str]) -> None:
-        """Install what a lock says, and nothing else.
+        """Install what a lock says, and nothing else; nothing is compiled.
 
         Args:
             locked: File of the lock.
@@ -53,7 +53,6 @@ class Installer:
             "pip",
             "sync",
             "--require-hashes",
-            "--compile-bytecode",
             *index_options(self.uv.settings),
             *self._python,
         ]
