@@ -60,7 +60,7 @@ class Builder:
 
         Args:
             project: Absolute path of the project.
-            folder: There already and empty; has nothing but the wheel afterwards.
+            folder: There already; gets the wheel and nothing else.
             kind: Which wheel.
 
         Raises:

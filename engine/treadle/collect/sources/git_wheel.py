@@ -44,14 +44,11 @@ def wheel_from_git(place: GitUrl, *, builder: Builder) -> GitWheel:
         if found != commit:
             raise SourceInvalid(f"{place} names no commit, but a tag.", remedy=f"The commit is {found}.")
         builder.uv.progress(f"building the wheel of {place}")
-        wheels, checkout = aside / "wheels", aside / "checkout"
-        wheels.mkdir(parents=True)
+        aside.mkdir(parents=True)
+        checkout = aside / "checkout"
         mirror.check_out(commit, checkout)
-        builder.build(_project(checkout, place), wheels)
-        for wheel in wheels.iterdir():
-            wheel.rename(aside / wheel.name)
-        for folder in (wheels, checkout):
-            shutil.rmtree(folder)
+        builder.build(_project(checkout, place), aside)
+        shutil.rmtree(checkout)
 
     python = builder.interpreter
     parts = (place.public_url, commit, place.subdirectory, python.build, python.platform)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
+from treadle.collect.sources.archive_wheel import wheel_from_archive
 from treadle.collect.sources.building import Builder, check_buildable
 from treadle.collect.sources.git_wheel import wheel_from_git
 from treadle.collect.sources.grammar import (
@@ -53,7 +54,10 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
             return _own("wheel", file, wheel_from_file(file, uv=uv))
         case GitSource():
             return _from_git(source, builder)
-        case ArchiveSource(path) | ScriptSource(path):
+        case ArchiveSource(path):
+            file = _absolute(path)
+            return _own("archive", file, wheel_from_archive(file, builder=builder))
+        case ScriptSource(path):
             raise SourceInvalid(f"{path} cannot be collected.")
 
 

@@ -13,6 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.environments.staging import build_once
+from treadle.collect.sources.archive import check_wheel_archive
 from treadle.collect.sources.build_system import read_build_system
 from treadle.collect.sources.building import Builder
 from treadle.collect.sources.fingerprint import file_digest, fingerprint
@@ -68,7 +69,7 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
         uv: Where it is kept.
 
     Raises:
-        SourceInvalid: There is no such file, or it is no wheel.
+        SourceInvalid: There is no such file, it is no wheel, or has what no wheel has.
         StorageFull: The folder of wheels may not be written.
     """
     if not file.is_file():
@@ -87,6 +88,8 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
     if not zipfile.is_zipfile(file):
         raise SourceInvalid(f"{file} is not a wheel: its content is not a zip archive.")
 
+    check_wheel_archive(file)
+
     def copy(aside: Path) -> None:
         aside.mkdir(parents=True)
         shutil.copyfile(file, aside / file.name)
@@ -95,7 +98,7 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
 
 
 def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
-    """Find the wheel that is kept under a digest, or make it, once across processes.
+    """Find the wheel that is kept under a digest, or make it and look through it, once across processes.
 
     Args:
         digest: Name of its folder.
@@ -104,13 +107,20 @@ def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
 
     Raises:
         StorageFull: The folder of wheels may not be written.
+        SourceInvalid: The wheel has what no wheel has.
         TreadleError: Whatever `build` raised; nothing is kept then.
     """
+
+    def build_and_check(aside: Path) -> None:
+        build(aside)
+        for wheel in aside.glob("*.whl"):
+            check_wheel_archive(wheel)
+
     place = uv.settings.wheels_folder / digest
     build_once(
         place,
         is_ready=lambda folder: len(list(folder.glob("*.whl"))) == 1,
-        build=build,
+        build=build_and_check,
         waiting=lambda: uv.progress("waiting for another process that builds the same wheel"),
     )
     (path,) = place.glob("*.whl")
