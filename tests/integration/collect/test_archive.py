@@ -96,7 +96,7 @@ def test_archive_that_is_not_there_not_a_project_or_not_to_be_built_is_refused(
         here.collect(tmp_path / "gone.tar.gz")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as made:
         made.writestr("other/readme.txt", "nothing here")
-    with pytest.raises(SourceInvalid, match="is not a Python project"):
+    with pytest.raises(SourceInvalid, match=r"other\.zip is not a Python project"):
         here.collect(tmp_path / "other.zip")
     here.settings = here.settings.model_copy(update={"build_sources": ("folder", "git")})
     with pytest.raises(SourceInvalid, match="archive is not among build_sources"):

@@ -38,7 +38,7 @@ def wheel_from_archive(file: Path, *, builder: Builder) -> Wheel:
         builder.uv.progress(f"building the wheel of {file.name}")
         unpacked = aside / "unpacked"
         unpacked.mkdir(parents=True)
-        builder.build(unpack(file, unpacked), aside)
+        builder.build(unpack(file, unpacked), aside, shown=str(file))
         shutil.rmtree(unpacked)
 
     python = builder.interpreter

@@ -47,7 +47,7 @@ def wheel_from_git(place: GitUrl, *, builder: Builder) -> GitWheel:
         aside.mkdir(parents=True)
         checkout = aside / "checkout"
         mirror.check_out(commit, checkout)
-        builder.build(_project(checkout, place), aside)
+        builder.build(_project(checkout, place), aside, shown=str(place))
         shutil.rmtree(checkout)
 
     python = builder.interpreter

@@ -50,12 +50,12 @@ def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
     """
     if not folder.is_dir():
         raise SourceInvalid(f"There is no folder {folder}.", remedy="Check the path.")
-    read_build_system(folder)
+    read_build_system(folder, str(folder))
 
     def build(aside: Path) -> None:
         builder.uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
-        builder.build(folder, aside)
+        builder.build(folder, aside, shown=str(folder))
 
     digest = fingerprint(folder, interpreter=builder.interpreter, home=builder.settings.home)
     return kept_wheel(digest, build, builder.uv)
