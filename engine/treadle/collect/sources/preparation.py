@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
 from treadle.collect.sources.archive_wheel import wheel_from_archive
 from treadle.collect.sources.building import Builder, check_buildable
+from treadle.collect.sources.direct import DirectReferences
 from treadle.collect.sources.git_wheel import wheel_from_git
 from treadle.collect.sources.grammar import (
     ArchiveSource,
@@ -35,6 +37,17 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         Cancelled: The progress was told to stop.
     """
     builder = Builder(interpreter, options, uv)
+    prepared = _prepare(source, builder)
+    if prepared.wheel is None:
+        return prepared
+    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable"})
+    direct.follow(prepared.wheel, prepared.extras)
+    provenance = {**prepared.provenance, **direct.provenance()}
+    return replace(prepared, direct=direct.lines(), provenance=provenance)
+
+
+def _prepare(source: Source, builder: Builder) -> Prepared:
+    uv = builder.uv
     match source:
         case IndexSource():
             return Prepared(
