@@ -9,7 +9,7 @@ from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.sources.archive import unpack
 from treadle.collect.sources.building import Builder, check_buildable
 from treadle.collect.sources.fingerprint import file_digest
-from treadle.collect.sources.wheels import Wheel, kept_wheel
+from treadle.collect.sources.wheels import Wheel, build_project, kept_wheel
 from treadle.errors import SourceInvalid
 
 
@@ -38,7 +38,7 @@ def wheel_from_archive(file: Path, *, builder: Builder) -> Wheel:
         builder.uv.progress(f"building the wheel of {file.name}")
         unpacked = aside / "unpacked"
         unpacked.mkdir(parents=True)
-        builder.build(unpack(file, unpacked), aside, shown=str(file))
+        build_project(unpack(file, unpacked), aside, builder=builder, shown=str(file))
         shutil.rmtree(unpacked)
 
     python = builder.interpreter

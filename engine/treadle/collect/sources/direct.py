@@ -53,14 +53,34 @@ class DirectReferences:
         """Where each came from, by `dependency <name>`; without credentials."""
         return {f"dependency {name}": found.asked for name, found in sorted(self._found.items())}
 
-    def add_locked(self, requirement: Requirement) -> None:
-        """Take a reference of a package's own lock; what the package itself asks for later gives way to it.
+    def take_locked(self, locked: str) -> str:
+        """Take the references of a package's own lock; what the package itself asks for gives way to them.
+
+        Args:
+            locked: Requirement lines with markers and hashes.
+
+        Returns:
+            The other lines.
 
         Raises:
-            SourceInvalid: As for `follow`.
+            SourceInvalid: A line is no requirement; or as for `follow`.
         """
-        if requirement.url and _applies(requirement, (), self.builder.interpreter):
-            self._take(requirement)
+        others = []
+        for line in locked.splitlines():
+            text, *hashes = line.split(" --hash=")
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement as error:
+                raise SourceInvalid(
+                    f"The lock of the package has {text.strip()}, which is no requirement.", detail=str(error)
+                ) from error
+            if requirement.url is None:
+                others.append(f"{line}\n")
+            elif _applies(requirement, (), self.builder.interpreter):
+                if hashes and "#" not in requirement.url:
+                    requirement.url += f"#{hashes[0].strip().replace(':', '=')}"
+                self._take(requirement)
+        return "".join(others)
 
     def follow(self, wheel: Path, extras: Iterable[str]) -> None:
         """Take the references of a wheel, and those of the wheels that they lead to.

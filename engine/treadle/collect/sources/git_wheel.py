@@ -10,7 +10,7 @@ from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.sources.building import Builder, check_buildable
 from treadle.collect.sources.git_mirror import GitMirror, is_full_commit
 from treadle.collect.sources.git_url import GitUrl, check_allowed
-from treadle.collect.sources.wheels import Wheel, kept_wheel
+from treadle.collect.sources.wheels import Wheel, build_project, kept_wheel
 from treadle.errors import SourceInvalid
 
 
@@ -47,7 +47,7 @@ def wheel_from_git(place: GitUrl, *, builder: Builder) -> GitWheel:
         aside.mkdir(parents=True)
         checkout = aside / "checkout"
         mirror.check_out(commit, checkout)
-        builder.build(_project(checkout, place), aside, shown=str(place))
+        build_project(_project(checkout, place), aside, builder=builder, shown=str(place))
         shutil.rmtree(checkout)
 
     python = builder.interpreter

@@ -41,9 +41,10 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
     if prepared.wheel is None:
         return prepared
     direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable"})
+    locked = direct.take_locked(prepared.locked)
     direct.follow(prepared.wheel, prepared.extras)
     provenance = {**prepared.provenance, **direct.provenance()}
-    return replace(prepared, direct=direct.lines(), provenance=provenance)
+    return replace(prepared, locked=locked, direct=direct.lines(), provenance=provenance)
 
 
 def _prepare(source: Source, builder: Builder) -> Prepared:
@@ -82,6 +83,7 @@ def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
         version=wheel.version,
         requirement=wheel.required(),
         wheel=wheel.path,
+        locked=wheel.locked,
     )
 
 
@@ -108,6 +110,7 @@ def _from_git(source: GitSource, builder: Builder) -> Prepared:
         requirement=wheel.required(source.extras),
         wheel=wheel.path,
         extras=source.extras,
+        locked=wheel.locked,
         label=f"git.{built.commit[:12]}",
         provenance={name: value for name, value in provenance.items() if value},
     )

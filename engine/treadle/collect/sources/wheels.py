@@ -17,8 +17,11 @@ from treadle.collect.sources.archive import check_wheel_archive
 from treadle.collect.sources.build_system import read_build_system
 from treadle.collect.sources.building import Builder
 from treadle.collect.sources.fingerprint import file_digest, fingerprint
+from treadle.collect.sources.shipped_lock import read_shipped_lock
 from treadle.collect.uv import Uv
 from treadle.errors import SourceInvalid
+
+_LOCKED = "shipped-lock.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,12 @@ class Wheel:
     path: Path
     name: str
     version: str
+
+    @property
+    def locked(self) -> str:
+        """What the lock says that its project ships: requirement lines, or nothing."""
+        file = self.path.with_name(_LOCKED)
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def required(self, extras: Sequence[str] = ()) -> str:
         """The requirement for exactly this file, as PEP 508 writes it."""
@@ -55,10 +64,31 @@ def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
     def build(aside: Path) -> None:
         builder.uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
-        builder.build(folder, aside, shown=str(folder))
+        build_project(folder, aside, builder=builder, shown=str(folder))
 
     digest = fingerprint(folder, interpreter=builder.interpreter, home=builder.settings.home)
     return kept_wheel(digest, build, builder.uv)
+
+
+def build_project(project: Path, folder: Path, *, builder: Builder, shown: str) -> None:
+    """Build a project's wheel into a folder that is to be kept, with what its own lock says beside it.
+
+    Args:
+        project: Absolute path of the project.
+        folder: There already.
+        builder: How it is built.
+        shown: What errors call the project.
+
+    Raises:
+        SourceInvalid: It is no project, or its lock does not fit it.
+        BuildFailed: Its build failed.
+        StorageFull: The disk is full or may not be written.
+        Cancelled: The progress was told to stop.
+    """
+    locked = read_shipped_lock(project, builder=builder, shown=shown)
+    builder.build(project, folder, shown=shown)
+    if locked:
+        (folder / _LOCKED).write_text(locked, encoding="utf-8")
 
 
 def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
