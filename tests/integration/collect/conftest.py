@@ -132,11 +132,21 @@ def here(tmp_path: Path) -> Iterator[Here]:
 
 
 class LocalIndex:
-    """A package index of this test alone; `max_age` is how many seconds its answers may be kept."""
+    """A package index of this test alone.
+
+    Attributes:
+        max_age: How many seconds its answers may be kept.
+        hashes: Whether its pages tell the hash of each archive.
+        password: What the user `me` must give; None: anybody may ask.
+        refused: How often somebody asked without it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.max_age = 0
+        self.hashes = False
+        self.password: str | None = None
+        self.refused = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -148,8 +158,13 @@ class LocalIndex:
             place = self.folder / "simple" / name
             place.mkdir(parents=True, exist_ok=True)
             (place / archive.name).write_bytes(archive.read_bytes())
-            links = (path.name for path in sorted(place.iterdir()) if path.name != "index.html")
-            (place / "index.html").write_text("".join(f'<a href="{link}">{link}</a>\n' for link in links))
+            links = (path for path in sorted(place.iterdir()) if path.name != "index.html")
+            (place / "index.html").write_text("".join(map(self._link, links)))
+
+    def _link(self, archive: Path) -> str:
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        fragment = f"#sha256={digest}" if self.hashes else ""
+        return f'<a href="{archive.name}{fragment}">{archive.name}</a>\n'
 
     def stop(self) -> None:
         """Be gone, as when the network is."""
@@ -170,6 +185,18 @@ class _Handler(SimpleHTTPRequestHandler):
             self.path = f"{self.path.rstrip('/')}/index.json"
             self.extensions_map = {**self.extensions_map, ".json": "application/vnd.pypi.simple.v1+json"}
         return super().send_head()
+
+    def do_GET(self) -> None:
+        wanted = self._index.password
+        given = base64.b64encode(f"me:{wanted}".encode()).decode()
+        if wanted is None or self.headers["Authorization"] == f"Basic {given}":
+            super().do_GET()
+            return
+        self._index.refused += 1
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", f"max-age={self._index.max_age}")

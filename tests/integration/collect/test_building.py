@@ -104,6 +104,14 @@ def test_what_a_backend_asks_for_besides_is_installed(here, project: Path, index
     assert [task.name for task in here.collect(project).tasks] == ["Measure"]
 
 
+@pytest.mark.parametrize("asked", ["--index-url=http://127.0.0.1:9", "x @ git+https://host/x", "-e ."])
+def test_backend_may_ask_for_nothing_but_packages_of_the_index(here, project: Path, asked: str) -> None:
+    write_backend(project, "pass", (asked,))
+
+    with pytest.raises(BuildFailed, match="asks for what cannot be installed"):
+        here.collect(project)
+
+
 def test_build_is_heard_line_by_line(here, project: Path) -> None:
     write_backend(project, "print('compiling'); print('at https://me:hunter2@lab.example', file=sys.stderr)")
     lines: list[str] = []

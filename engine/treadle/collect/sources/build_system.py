@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class BuildSystem:
         return names == ["uv-build"] and self.backend == "uv_build" and not self.backend_path
 
 
-def read_build_system(project: Path) -> BuildSystem:
-    """Read what builds a project; one that does not say is built by setuptools.
+def read_build_system(project: Path, shown: str) -> BuildSystem:
+    """Read what builds a project, which errors call `shown`; one that does not say is built by setuptools.
 
     Raises:
         SourceInvalid: There is no project, or its pyproject.toml is not what it has to be.
@@ -47,22 +48,39 @@ def read_build_system(project: Path) -> BuildSystem:
         if (project / "setup.py").is_file():
             return BuildSystem()
         raise SourceInvalid(
-            f"{project} is not a Python project: it has no pyproject.toml.",
+            f"{shown} is not a Python project: it has no pyproject.toml.",
             remedy="Name the folder that holds the task package's pyproject.toml.",
         )
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8")).get("build-system", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceInvalid(f"{file} cannot be read: {error}.", remedy="Mend it.") from error
+        raise SourceInvalid(
+            f"The pyproject.toml of {shown} cannot be read: {error}.", remedy="Mend it."
+        ) from error
     except OSError as error:
-        raise SourceInvalid(f"{file} cannot be read: {error.strerror}.") from error
+        raise SourceInvalid(f"The pyproject.toml of {shown} cannot be read: {error.strerror}.") from error
     try:
         return _build_system(table)
     except (TypeError, ValueError) as error:
         raise SourceInvalid(
-            f"The table [build-system] of {file} is not as it has to be: {error}.",
+            f"The table [build-system] of {shown} is not as it has to be: {error}.",
             remedy="It needs requires, a list of requirements, and build-backend, a text.",
         ) from error
+
+
+def check_requirements(requires: Iterable[str]) -> None:
+    """Refuse requirements of a build that lead elsewhere than to the index.
+
+    Raises:
+        ValueError: One is no requirement, or has an address of its own.
+    """
+    for requirement in requires:
+        try:
+            parsed = Requirement(requirement)
+        except InvalidRequirement as error:
+            raise ValueError(f"{requirement!r} is no requirement") from error
+        if parsed.url is not None:
+            raise ValueError(f"{parsed.name} has an address of its own")
 
 
 def _build_system(table: object) -> BuildSystem:
@@ -72,13 +90,7 @@ def _build_system(table: object) -> BuildSystem:
     backend = table.get("build-backend", _LEGACY)
     if not isinstance(backend, str):
         raise TypeError("build-backend is no text")
-    for requirement in requires:
-        try:
-            parsed = Requirement(requirement)
-        except InvalidRequirement as error:
-            raise ValueError(f"{requirement!r} is no requirement") from error
-        if parsed.url is not None:
-            raise ValueError(f"{parsed.name} comes from an address of its own")
+    check_requirements(requires)
     return BuildSystem(requires, backend, _texts(table.get("backend-path", []), "backend-path"))
 
 

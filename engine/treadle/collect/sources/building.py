@@ -17,7 +17,7 @@ from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
 from treadle.collect.program import run_program
 from treadle.collect.sources import build_hooks
-from treadle.collect.sources.build_system import BuildSystem, read_build_system
+from treadle.collect.sources.build_system import BuildSystem, check_requirements, read_build_system
 from treadle.collect.uv import Uv, UvFailed
 from treadle.errors import BuildFailed, SourceInvalid
 from treadle.settings import Settings
@@ -55,12 +55,13 @@ class Builder:
         """Limits, and where things are kept."""
         return self.uv.settings
 
-    def build(self, project: Path, folder: Path, *, kind: Kind = "wheel") -> None:
+    def build(self, project: Path, folder: Path, *, shown: str, kind: Kind = "wheel") -> None:
         """Build a project's wheel.
 
         Args:
             project: Absolute path of the project.
-            folder: There already and empty; has nothing but the wheel afterwards.
+            folder: There already; gets the wheel and nothing else.
+            shown: What errors call the project.
             kind: Which wheel.
 
         Raises:
@@ -69,105 +70,140 @@ class Builder:
             StorageFull: The disk is full or may not be written.
             Cancelled: The progress was told to stop; nothing of the build runs on.
         """
-        system = read_build_system(project)
+        system = read_build_system(project, shown)
         if system.is_uv and kind == "wheel":
-            self._build_with_uv(project, folder)
+            self._build_with_uv(project, folder, shown)
             return
         scratch = folder / "scratch"
         for name in ("home", "tmp", "wheel"):
             (scratch / name).mkdir(parents=True)
-        self._prepare_environment(project, system, scratch)
-        wheel = self._run_hooks(project, system, scratch, kind)
+        build = _Build(self, project, shown, kind, system, scratch)
+        build.make_environment()
+        wheel = build.run_hooks()
         wheel.rename(folder / wheel.name)
         shutil.rmtree(scratch)
 
-    def _build_with_uv(self, project: Path, folder: Path) -> None:
-        options = ["--wheel", "--no-build", "--no-sources", "--no-create-gitignore", *self._index_options()]
+    def index_options(self) -> list[str]:
+        """Options of uv that say where build requirements come from."""
+        newer = self.options.exclude_newer or self.settings.exclude_newer
+        dated = ["--exclude-newer", newer] if newer else []
+        wheelhouse = self.settings.wheelhouse
+        if wheelhouse is not None:
+            return [*dated, "--no-index", "--offline", "--find-links", str(wheelhouse)]
+        return [*dated, "--index-strategy", "first-index"]
+
+    def _build_with_uv(self, project: Path, folder: Path, shown: str) -> None:
+        options = ["--wheel", "--no-build", "--no-sources", "--no-create-gitignore", *self.index_options()]
         where = ["--python", str(self.interpreter.path), "--out-dir", str(folder)]
         try:
             self.uv.run(["build", *options, *where, str(project)], folder=folder)
         except UvFailed as error:
-            raise BuildFailed(f"{project} could not be built into a wheel.", detail=error.words) from error
+            raise BuildFailed(f"{shown} could not be built into a wheel.", detail=error.words) from error
 
-    def _prepare_environment(self, project: Path, system: BuildSystem, scratch: Path) -> None:
-        place = str(scratch / "environment")
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One build whose backend is somebody's Python."""
+
+    builder: Builder
+    project: Path
+    shown: str
+    kind: Kind
+    system: BuildSystem
+    scratch: Path
+
+    @property
+    def _python(self) -> str:
+        return str(self.scratch / "environment" / "bin" / "python")
+
+    def make_environment(self) -> None:
+        """Install what the project says it needs to be built."""
+        base, place = str(self.builder.interpreter.path), str(self.scratch / "environment")
         try:
-            self.uv.run(
-                ["venv", "--no-project", "--python", str(self.interpreter.path), place], folder=scratch
-            )
+            self.builder.uv.run(["venv", "--no-project", "--python", base, place], folder=self.scratch)
         except UvFailed as error:
             raise BuildFailed(
-                f"No environment to build {project} could be made.", detail=error.words
+                f"No environment to build {self.shown} could be made.", detail=error.words
             ) from error
-        self._install(project, system.requires, scratch)
+        self._install(self.system.requires)
 
-    def _install(self, project: Path, requires: Sequence[str], scratch: Path) -> None:
-        file = scratch / "requires.txt"
-        file.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
-        python = str(scratch / "environment" / "bin" / "python")
-        options = ["--no-build", "--python", python, *self._index_options()]
+    def run_hooks(self) -> Path:
+        """Run the backend until it has built the wheel; what it asks for meanwhile is installed."""
+        installed: list[str] = []
+        while True:
+            self._run_once(installed)
+            match self._answer():
+                case {"wheel": str(name)}:
+                    return self._built(name)
+                case {"requires": [*wanted]} if not set(wanted) <= set(installed):
+                    requires = [str(requirement) for requirement in wanted]
+                    self._check(requires)
+                    self._install(requires)
+                    installed += requires
+                case other:
+                    raise BuildFailed(f"The build of {self.shown} answered {other!r}, which is no wheel.")
+
+    def _check(self, requires: Sequence[str]) -> None:
         try:
-            self.uv.run(["pip", "install", *options, "--requirement", str(file)], folder=scratch)
+            check_requirements(requires)
+        except ValueError as error:
+            raise BuildFailed(f"{self.shown} asks for what cannot be installed: {error}.") from error
+
+    def _install(self, requires: Sequence[str]) -> None:
+        file = self.scratch / "requires.txt"
+        file.write_text("".join(f"{requirement}\n" for requirement in requires), encoding="utf-8")
+        options = ["--no-build", "--python", self._python, *self.builder.index_options()]
+        try:
+            self.builder.uv.run(["pip", "install", *options, "--requirement", str(file)], folder=self.scratch)
         except UvFailed as error:
             raise BuildFailed(
-                f"What {project} needs to be built could not be installed: {', '.join(requires)}.",
+                f"What {self.shown} needs to be built could not be installed: {', '.join(requires)}.",
                 remedy="Only wheels are installed for that; check the network and [build-system] requires.",
                 detail=error.words,
             ) from error
 
-    def _index_options(self) -> list[str]:
-        newer = self.options.exclude_newer or self.settings.exclude_newer
-        dated = ["--exclude-newer", newer] if newer else []
-        wheelhouse = self.settings.wheelhouse
-        housed = ["--no-index", "--find-links", str(wheelhouse)] if wheelhouse else []
-        return ["--index-strategy", "first-index", *dated, *housed]
-
-    def _run_hooks(self, project: Path, system: BuildSystem, scratch: Path, kind: Kind) -> Path:
-        installed: list[str] = []
-        while True:
-            self._run_once(project, system, scratch, kind, installed)
-            match _answer(scratch, project):
-                case {"wheel": str(name)}:
-                    return _built(scratch / "wheel", name, project)
-                case {"requires": [*wanted]} if not set(map(str, wanted)) <= set(installed):
-                    self._install(project, [str(requirement) for requirement in wanted], scratch)
-                    installed += map(str, wanted)
-                case other:
-                    raise BuildFailed(f"The build of {project} answered {other!r}, which is no wheel.")
-
-    def _run_once(
-        self, project: Path, system: BuildSystem, scratch: Path, kind: Kind, installed: Sequence[str]
-    ) -> None:
-        asked = scratch / "asked.json"
+    def _run_once(self, installed: Sequence[str]) -> None:
+        asked = self.scratch / "asked.json"
         question = {
-            "backend": system.backend,
-            "backend_path": system.backend_path,
-            "kind": kind,
-            "folder": str(scratch / "wheel"),
+            "backend": self.system.backend,
+            "backend_path": self.system.backend_path,
+            "kind": self.kind,
+            "folder": str(self.scratch / "wheel"),
             "installed": installed,
         }
         asked.write_text(json.dumps(question), encoding="utf-8")
-        python = str(scratch / "environment" / "bin" / "python")
-        command = [python, "-I", "-B", "-u", "-X", "utf8", build_hooks.__file__, str(asked)]
-        command.append(str(scratch / _ANSWER))
+        python = [self._python, "-I", "-B", "-u", "-X", "utf8"]
         try:
             ended = run_program(
-                command,
-                folder=project,
-                environment=build_environment_variables(os.environ, scratch),
-                seconds=self.settings.build_seconds,
-                progress=self.uv.progress,
+                [*python, build_hooks.__file__, str(asked), str(self.scratch / _ANSWER)],
+                folder=self.project,
+                environment=build_environment_variables(os.environ, self.scratch),
+                seconds=self.builder.settings.build_seconds,
+                progress=self.builder.uv.progress,
             )
         except subprocess.TimeoutExpired as error:
             raise BuildFailed(
-                f"The build of {project} was stopped after {error.timeout:.0f} seconds.",
+                f"The build of {self.shown} was stopped after {error.timeout:.0f} seconds.",
                 remedy="Raise build_seconds if it needs more.",
             ) from error
         if ended.status != 0:
             words = "\n".join(ended.errors.strip().splitlines()[-_DETAIL_LINES:])
             raise BuildFailed(
-                f"{project} could not be built into a wheel.", detail=without_credentials(words)
+                f"{self.shown} could not be built into a wheel.", detail=without_credentials(words)
             )
+
+    def _answer(self) -> object:
+        try:
+            answer: object = json.loads((self.scratch / _ANSWER).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BuildFailed(f"The build of {self.shown} ended without a wheel: {error}.") from error
+        return answer
+
+    def _built(self, name: str) -> Path:
+        wheel = self.scratch / "wheel" / Path(name).name
+        if wheel.is_symlink() or not wheel.is_file():
+            raise BuildFailed(f"The build of {self.shown} ended, but left no wheel {wheel.name}.")
+        return wheel
 
 
 def check_buildable(kind: str, shown: str, settings: Settings) -> None:
@@ -201,18 +237,3 @@ def build_environment_variables(inherited: Mapping[str, str], scratch: Path) -> 
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
     }
-
-
-def _answer(scratch: Path, project: Path) -> object:
-    try:
-        answer: object = json.loads((scratch / _ANSWER).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BuildFailed(f"The build of {project} ended without a wheel: {error}.") from error
-    return answer
-
-
-def _built(folder: Path, name: str, project: Path) -> Path:
-    wheel = folder / Path(name).name
-    if wheel.is_symlink() or not wheel.is_file():
-        raise BuildFailed(f"The build of {project} ended, but left no wheel {wheel.name}.")
-    return wheel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -49,6 +49,10 @@ class GitUrl:
         user = urlsplit(self.url).username if self.scheme == "ssh" else None
         plain = without_credentials(self.url)
         return plain.replace("://", f"://{user}@", 1) if user else plain
+
+    def at(self, commit: str) -> GitUrl:
+        """The same place at another reference."""
+        return replace(self, ref=commit)
 
     def __str__(self) -> str:
         """The whole place as it is shown and stored, without credentials."""

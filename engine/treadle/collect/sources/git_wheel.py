@@ -10,7 +10,7 @@ from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.sources.building import Builder, check_buildable
 from treadle.collect.sources.git_mirror import GitMirror, is_full_commit
 from treadle.collect.sources.git_url import GitUrl, check_allowed
-from treadle.collect.sources.wheels import Wheel, kept_wheel
+from treadle.collect.sources.wheels import Wheel, build_project, kept_wheel
 from treadle.errors import SourceInvalid
 
 
@@ -44,14 +44,11 @@ def wheel_from_git(place: GitUrl, *, builder: Builder) -> GitWheel:
         if found != commit:
             raise SourceInvalid(f"{place} names no commit, but a tag.", remedy=f"The commit is {found}.")
         builder.uv.progress(f"building the wheel of {place}")
-        wheels, checkout = aside / "wheels", aside / "checkout"
-        wheels.mkdir(parents=True)
+        aside.mkdir(parents=True)
+        checkout = aside / "checkout"
         mirror.check_out(commit, checkout)
-        builder.build(_project(checkout, place), wheels)
-        for wheel in wheels.iterdir():
-            wheel.rename(aside / wheel.name)
-        for folder in (wheels, checkout):
-            shutil.rmtree(folder)
+        build_project(_project(checkout, place), aside, builder=builder, shown=str(place))
+        shutil.rmtree(checkout)
 
     python = builder.interpreter
     parts = (place.public_url, commit, place.subdirectory, python.build, python.platform)

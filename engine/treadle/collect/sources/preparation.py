@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
+from treadle.collect.sources.archive_wheel import wheel_from_archive
 from treadle.collect.sources.building import Builder, check_buildable
+from treadle.collect.sources.direct import DirectReferences
 from treadle.collect.sources.git_wheel import wheel_from_git
 from treadle.collect.sources.grammar import (
     ArchiveSource,
@@ -34,6 +37,18 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         Cancelled: The progress was told to stop.
     """
     builder = Builder(interpreter, options, uv)
+    prepared = _prepare(source, builder)
+    if prepared.wheel is None:
+        return prepared
+    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable"})
+    locked = direct.take_locked(prepared.locked)
+    direct.follow(prepared.wheel, prepared.extras)
+    provenance = {**prepared.provenance, **direct.provenance()}
+    return replace(prepared, locked=locked, direct=direct.lines(), provenance=provenance)
+
+
+def _prepare(source: Source, builder: Builder) -> Prepared:
+    uv = builder.uv
     match source:
         case IndexSource():
             return Prepared(
@@ -53,7 +68,10 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
             return _own("wheel", file, wheel_from_file(file, uv=uv))
         case GitSource():
             return _from_git(source, builder)
-        case ArchiveSource(path) | ScriptSource(path):
+        case ArchiveSource(path):
+            file = _absolute(path)
+            return _own("archive", file, wheel_from_archive(file, builder=builder))
+        case ScriptSource(path):
             raise SourceInvalid(f"{path} cannot be collected.")
 
 
@@ -65,6 +83,7 @@ def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
         version=wheel.version,
         requirement=wheel.required(),
         wheel=wheel.path,
+        locked=wheel.locked,
     )
 
 
@@ -91,6 +110,7 @@ def _from_git(source: GitSource, builder: Builder) -> Prepared:
         requirement=wheel.required(source.extras),
         wheel=wheel.path,
         extras=source.extras,
+        locked=wheel.locked,
         label=f"git.{built.commit[:12]}",
         provenance={name: value for name, value in provenance.items() if value},
     )

@@ -13,11 +13,15 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.environments.staging import build_once
+from treadle.collect.sources.archive import check_wheel_archive
 from treadle.collect.sources.build_system import read_build_system
 from treadle.collect.sources.building import Builder
 from treadle.collect.sources.fingerprint import file_digest, fingerprint
+from treadle.collect.sources.shipped_lock import read_shipped_lock
 from treadle.collect.uv import Uv
 from treadle.errors import SourceInvalid
+
+_LOCKED = "shipped-lock.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,12 @@ class Wheel:
     path: Path
     name: str
     version: str
+
+    @property
+    def locked(self) -> str:
+        """What the lock says that its project ships: requirement lines, or nothing."""
+        file = self.path.with_name(_LOCKED)
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def required(self, extras: Sequence[str] = ()) -> str:
         """The requirement for exactly this file, as PEP 508 writes it."""
@@ -49,15 +59,36 @@ def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
     """
     if not folder.is_dir():
         raise SourceInvalid(f"There is no folder {folder}.", remedy="Check the path.")
-    read_build_system(folder)
+    read_build_system(folder, str(folder))
 
     def build(aside: Path) -> None:
         builder.uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
-        builder.build(folder, aside)
+        build_project(folder, aside, builder=builder, shown=str(folder))
 
     digest = fingerprint(folder, interpreter=builder.interpreter, home=builder.settings.home)
     return kept_wheel(digest, build, builder.uv)
+
+
+def build_project(project: Path, folder: Path, *, builder: Builder, shown: str) -> None:
+    """Build a project's wheel into a folder that is to be kept, with what its own lock says beside it.
+
+    Args:
+        project: Absolute path of the project.
+        folder: There already.
+        builder: How it is built.
+        shown: What errors call the project.
+
+    Raises:
+        SourceInvalid: It is no project, or its lock does not fit it.
+        BuildFailed: Its build failed.
+        StorageFull: The disk is full or may not be written.
+        Cancelled: The progress was told to stop.
+    """
+    locked = read_shipped_lock(project, builder=builder, shown=shown)
+    builder.build(project, folder, shown=shown)
+    if locked:
+        (folder / _LOCKED).write_text(locked, encoding="utf-8")
 
 
 def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
@@ -68,7 +99,7 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
         uv: Where it is kept.
 
     Raises:
-        SourceInvalid: There is no such file, or it is no wheel.
+        SourceInvalid: There is no such file, it is no wheel, or has what no wheel has.
         StorageFull: The folder of wheels may not be written.
     """
     if not file.is_file():
@@ -87,6 +118,8 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
     if not zipfile.is_zipfile(file):
         raise SourceInvalid(f"{file} is not a wheel: its content is not a zip archive.")
 
+    check_wheel_archive(file)
+
     def copy(aside: Path) -> None:
         aside.mkdir(parents=True)
         shutil.copyfile(file, aside / file.name)
@@ -95,7 +128,7 @@ def wheel_from_file(file: Path, *, uv: Uv) -> Wheel:
 
 
 def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
-    """Find the wheel that is kept under a digest, or make it, once across processes.
+    """Find the wheel that is kept under a digest, or make it and look through it, once across processes.
 
     Args:
         digest: Name of its folder.
@@ -104,13 +137,20 @@ def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
 
     Raises:
         StorageFull: The folder of wheels may not be written.
+        SourceInvalid: The wheel has what no wheel has.
         TreadleError: Whatever `build` raised; nothing is kept then.
     """
+
+    def build_and_check(aside: Path) -> None:
+        build(aside)
+        for wheel in aside.glob("*.whl"):
+            check_wheel_archive(wheel)
+
     place = uv.settings.wheels_folder / digest
     build_once(
         place,
         is_ready=lambda folder: len(list(folder.glob("*.whl"))) == 1,
-        build=build,
+        build=build_and_check,
         waiting=lambda: uv.progress("waiting for another process that builds the same wheel"),
     )
     (path,) = place.glob("*.whl")

@@ -13,14 +13,14 @@ UV = '[build-system]\nrequires = ["uv_build>=0.12"]\nbuild-backend = "uv_build"\
 
 def read(folder: Path, text: str) -> BuildSystem:
     (folder / "pyproject.toml").write_text(text)
-    return read_build_system(folder)
+    return read_build_system(folder, str(folder))
 
 
 def test_project_that_does_not_say_is_built_by_setuptools(tmp_path: Path) -> None:
     assert read(tmp_path, "[project]\nname = 'x'") == SETUPTOOLS
     (tmp_path / "pyproject.toml").unlink()
     (tmp_path / "setup.py").touch()
-    assert read_build_system(tmp_path) == SETUPTOOLS
+    assert read_build_system(tmp_path, "x") == SETUPTOOLS
 
 
 def test_backend_of_the_project_itself_is_known(tmp_path: Path) -> None:
@@ -58,12 +58,12 @@ def test_only_uvs_own_backend_alone_runs_no_code_of_the_project(
     ],
 )
 def test_table_that_is_not_as_it_has_to_be_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(SourceInvalid, match=r"pyproject\.toml") as caught:
+    with pytest.raises(SourceInvalid, match=tmp_path.name) as caught:
         read(tmp_path, text)
 
     assert caught.value.remedy
 
 
 def test_folder_without_a_project_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceInvalid, match="is not a Python project"):
-        read_build_system(tmp_path)
+    with pytest.raises(SourceInvalid, match="x is not a Python project"):
+        read_build_system(tmp_path, "x")
