@@ -24,7 +24,10 @@ from treadle.errors import BuildFailed
 from treadle.model import marks
 
 FOLDER = "treadle-tasks"
-"""Where an environment has the derived manifest and its launchers."""
+"""Where an environment has the derived manifest and its launchers: beside the packages, as files of theirs.
+
+So they are as immutable as those, and warm interpreters run them. No module can have that name.
+"""
 
 GROUP = "treadle.tasks"
 """Entry points that name task functions: `task name = module:function`, or `anything = module`."""
@@ -91,7 +94,7 @@ def derive_manifest(
     _install_programs(environment)
     derived = derive(environment, name, named, seconds=seconds, progress=progress)
     raise_all(f"The functions of {name} cannot be its tasks", derived.problems)
-    folder = environment / FOLDER
+    folder = site_packages(environment) / FOLDER
     folder.mkdir()
     for file, text in launchers(derived.tasks).items():
         (folder / file).write_text(text, encoding="utf-8")
