@@ -17,7 +17,7 @@ from packaging.version import Version
 from treadle.collect import programs
 from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of, site_packages
 from treadle.collect.manifests.launchers import Functions, launchers, manifest
-from treadle.collect.manifests.problems import Problem, place, raise_all
+from treadle.collect.manifests.problems import Problem, ProblemsFound, place
 from treadle.collect.program import Ended, run_program
 from treadle.collect.progress import Progress
 from treadle.errors import BuildFailed
@@ -77,7 +77,7 @@ def derive_manifest(
 
     Raises:
         RequirementMissing: The environment has no pydantic that could describe the functions.
-        ManifestInvalid: The functions cannot be tasks; names every problem with its place.
+        ProblemsFound: The functions cannot be tasks; names every problem with its place.
         BuildFailed: The package ended the process that imported it, or took too long.
         Cancelled: The progress was told to stop.
     """
@@ -93,7 +93,8 @@ def derive_manifest(
     progress(f"describing the tasks of {name}")
     _install_programs(environment)
     derived = derive(environment, name, named, seconds=seconds, progress=progress)
-    raise_all(f"The functions of {name} cannot be its tasks", derived.problems)
+    if derived.problems:
+        raise ProblemsFound(f"The functions of {name} cannot be its tasks", derived.problems)
     folder = site_packages(environment) / FOLDER
     folder.mkdir()
     for file, text in launchers(derived.tasks).items():
