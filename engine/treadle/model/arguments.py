@@ -47,6 +47,22 @@ def argument_problems(step: Step, task: Task) -> list[str]:
     return problems
 
 
+def schema_problem(schema: Mapping[str, JsonValue], label: str | None) -> str | None:
+    """Say why a schema cannot describe arguments; None if it can.
+
+    Args:
+        schema: The schema.
+        label: How it was made: `args_schema_version` of its manifest.
+    """
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        _validator(schema, label or "").check_schema(dict(schema))
+    except SchemaError as error:
+        return problem(list(error.absolute_path), error.message)
+    return None if schema.get("type", "object") == "object" else "its type must be object"
+
+
 def _schema_problems(args: Mapping[str, JsonValue], task: Task, part: Part, within: str) -> list[str]:
     schema = task.part(part).args_schema
     if schema is None or task.args_schema_version not in _ENFORCED_LABELS:
@@ -58,7 +74,7 @@ def _schema_problems(args: Mapping[str, JsonValue], task: Task, part: Part, with
     given = {name: value for name, value in args.items() if name not in ENGINE_ARGUMENTS}
     validator = _validator(_engine_accepted(schema, engine), task.args_schema_version)
     try:
-        validator.check_schema(schema)
+        validator.check_schema(dict(schema))
         errors = sorted(validator.iter_errors({**given, **dict.fromkeys(engine)}), key=_order)
     except (SchemaError, Unresolvable, re.error, RecursionError) as error:
         reason = str(error).splitlines()[0]

@@ -33,12 +33,13 @@ def requirements_beside(wheel: Path) -> tuple[str, ...]:
             }
     except (zipfile.BadZipFile, UnicodeDecodeError, KeyError):
         return ()
-    if not _names_tasks(texts.get("entry_points.txt", "")) or _asks_for_pydantic(texts.get("METADATA", "")):
+    if not names_tasks(texts.get("entry_points.txt", "")) or _asks_for_pydantic(texts.get("METADATA", "")):
         return ()
     return (REQUIREMENT,)
 
 
-def _names_tasks(entry_points: str) -> bool:
+def names_tasks(entry_points: str) -> bool:
+    """Whether the text of an `entry_points.txt` names task functions."""
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     try:
         parser.read_string(entry_points)

@@ -17,14 +17,17 @@ from packaging.version import Version
 from treadle.collect import programs
 from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of, site_packages
 from treadle.collect.manifests.launchers import Functions, launchers, manifest
-from treadle.collect.manifests.problems import Problem, place, raise_all
+from treadle.collect.manifests.problems import Problem, ProblemsFound, place
 from treadle.collect.program import Ended, run_program
 from treadle.collect.progress import Progress
 from treadle.errors import BuildFailed
 from treadle.model import marks
 
 FOLDER = "treadle-tasks"
-"""Where an environment has the derived manifest and its launchers."""
+"""Where an environment has the derived manifest and its launchers: beside the packages, as files of theirs.
+
+So they are as immutable as those, and warm interpreters run them. No module can have that name.
+"""
 
 GROUP = "treadle.tasks"
 """Entry points that name task functions: `task name = module:function`, or `anything = module`."""
@@ -74,7 +77,7 @@ def derive_manifest(
 
     Raises:
         RequirementMissing: The environment has no pydantic that could describe the functions.
-        ManifestInvalid: The functions cannot be tasks; names every problem with its place.
+        ProblemsFound: The functions cannot be tasks; names every problem with its place.
         BuildFailed: The package ended the process that imported it, or took too long.
         Cancelled: The progress was told to stop.
     """
@@ -90,8 +93,9 @@ def derive_manifest(
     progress(f"describing the tasks of {name}")
     _install_programs(environment)
     derived = derive(environment, name, named, seconds=seconds, progress=progress)
-    raise_all(f"The functions of {name} cannot be its tasks", derived.problems)
-    folder = environment / FOLDER
+    if derived.problems:
+        raise ProblemsFound(f"The functions of {name} cannot be its tasks", derived.problems)
+    folder = site_packages(environment) / FOLDER
     folder.mkdir()
     for file, text in launchers(derived.tasks).items():
         (folder / file).write_text(text, encoding="utf-8")

@@ -48,10 +48,11 @@ def manifests_of(distribution: Distribution, editable: Path | None = None) -> tu
         for file in distribution.files or []
         if file.name == MANIFEST
     }
-    return tuple(sorted(installed or (set() if editable is None else _manifests_below(editable))))
+    return tuple(sorted(installed or (set() if editable is None else manifests_below(editable))))
 
 
-def _manifests_below(project: Path) -> set[Path]:
+def manifests_below(project: Path) -> set[Path]:
+    """The manifests in a project's own folders; what builds and tools left there does not count."""
     found = set()
     for place, folders, names in os.walk(project):
         here = Path(place)

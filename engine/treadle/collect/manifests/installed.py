@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from treadle.collect.manifests.derived import FOLDER, GROUP
-from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of
+from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of, site_packages
 from treadle.collect.manifests.launchers import DERIVED
 from treadle.errors import ManifestInvalid, SourceInvalid
 from treadle.model.manifest import parse_manifest
@@ -61,14 +61,15 @@ def read_package(
     """
     distribution = find_distribution(environment, name)
     _check_extras(distribution, name, version, extras)
-    paths = manifests_of(distribution, editable) or _derived(environment, name)
+    shipped = manifests_of(distribution, editable)
+    paths = shipped or _derived(environment, name)
     if not paths and may_have_none:
         return TaskPackage(Path(), ())
     manifest_path = _only(paths, [environment, *([editable] if editable else [])], name)
     root, tasks = read_manifest(manifest_path, name=name, version=version)
     if root.is_relative_to(environment):
         root = root.relative_to(environment)
-    return TaskPackage(root, tasks, derived=root == Path(FOLDER))
+    return TaskPackage(root, tasks, derived=not shipped)
 
 
 def read_manifest(path: Path, *, name: str, version: str) -> tuple[Path, tuple[Task, ...]]:
@@ -91,7 +92,7 @@ def read_manifest(path: Path, *, name: str, version: str) -> tuple[Path, tuple[T
 
 def _derived(environment: Path, name: str) -> tuple[Path, ...]:
     """The derived manifest of an environment, if it is this package's."""
-    path = environment / FOLDER / MANIFEST
+    path = site_packages(environment) / FOLDER / MANIFEST
     if not path.is_file():
         return ()
     made_from = json.loads(path.read_text(encoding="utf-8"))[DERIVED]["distribution"]

@@ -37,14 +37,15 @@ def place(file: str | None, line: int | None, folders: Iterable[Path]) -> str:
     return str(shown) if line is None else f"{shown}:{line}"
 
 
-def raise_all(summary: str, problems: Sequence[Problem]) -> None:
-    """Raise one error that tells everything, if anything is wrong.
+class ProblemsFound(ManifestInvalid):
+    """Something cannot be a task package.
 
-    Raises:
-        ManifestInvalid: There are problems.
+    Args:
+        summary: What cannot be, of which package.
+        problems: Everything that is wrong.
     """
-    if problems:
+
+    def __init__(self, summary: str, problems: Sequence[Problem]) -> None:
         details = [problem.detail.strip() for problem in problems if problem.detail]
-        raise ManifestInvalid(
-            listed(summary, [str(problem) for problem in problems]), detail="\n\n".join(details)
-        )
+        super().__init__(listed(summary, [str(problem) for problem in problems]), detail="\n\n".join(details))
+        self.problems = tuple(problems)

@@ -135,3 +135,49 @@ def test_extra_that_the_package_lacks_is_refused_with_those_it_has(environment: 
     assert read(environment, ("deep-learning",)).tasks
     with pytest.raises(SourceInvalid, match=r"tiny-tasks 1\.0 has no extra gpu\. It has: deep-learning\."):
         read(environment, ("deep-learning", "gpu"))
+
+
+def test_manifest_of_an_editable_package_is_in_its_project(environment: Path, tmp_path: Path) -> None:
+    install(environment, {"_tiny.pth": str(tmp_path / "project" / "src")})
+    package = tmp_path / "project" / "src" / "tiny"
+    for folder in (package / "tasks", tmp_path / "project" / "build" / "tiny"):
+        folder.mkdir(parents=True)
+        (folder / "measure.py").write_text("")
+    (package / MANIFEST).write_text(manifest(TASK))
+    (tmp_path / "project" / "build" / MANIFEST).write_text("what a build left behind")
+
+    found = read_package(
+        environment, name="tiny-tasks", version="1.0", extras=(), editable=tmp_path / "project"
+    )
+
+    assert (found.root, [task.name for task in found.tasks]) == (package, ["Measure"])
+    with pytest.raises(ManifestInvalid, match="is not a task package"):
+        read(environment)
+
+
+def test_package_that_may_have_no_tasks_has_none(environment: Path) -> None:
+    install(environment, {"tiny/__init__.py": ""})
+
+    found = read_package(environment, name="tiny-tasks", version="1.0", extras=(), may_have_none=True)
+
+    assert found.tasks == ()
+
+
+def test_derived_manifest_is_that_of_the_distribution_it_was_made_from(environment: Path) -> None:
+    install(environment, {"tiny/__init__.py": ""})
+    folder = environment / SITE / "treadle-tasks"
+    folder.mkdir()
+    (folder / "tiny--measure.py").write_text("")
+    described = json.loads(manifest({**TASK, "executable_parallel": "tiny--measure.py"}))
+
+    def derived_from(name: str) -> None:
+        text = json.dumps({**described, "treadle_derived": {"distribution": name, "version": "1.0"}})
+        (folder / MANIFEST).write_text(text)
+
+    derived_from("another")
+    with pytest.raises(ManifestInvalid, match="is not a task package"):
+        read(environment)
+    derived_from("tiny-tasks")
+    package = read(environment)
+    assert (package.root, package.derived) == (SITE / "treadle-tasks", True)
+    assert [task.name for task in package.tasks] == ["Measure"]

@@ -1,0 +1,1 @@
+"""What is wrong with a task package, found before its release."""
