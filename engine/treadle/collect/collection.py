@@ -143,6 +143,8 @@ def preview(
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
     def read(environment: Path) -> TaskPackage:
+        if target.origin == "plugin":
+            return TaskPackage(Path(), ())
         version = target.lock.version(target.name)
         return read_package(environment, name=target.name, version=version, extras=target.extras)
 

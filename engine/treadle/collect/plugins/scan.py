@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Description(Value):
     Attributes:
         reading: What was read of it.
         path: Where its files are on this machine.
+        boundary: Folder that no link in it may lead out of.
         provenance: Of what is in git: url, ref, commit and path in the repository.
         installed: Digest of the files that were installed last; nothing if none were.
         failure: Why these files could not be installed, or None.
@@ -36,6 +37,7 @@ class Description(Value):
 
     reading: Reading
     path: str
+    boundary: str
     provenance: Mapping[str, str] = {}
     installed: str = ""
     failure: Problem | None = None
@@ -142,19 +144,24 @@ def _look_into(place: Place, known: Mapping[str, PluginRecord], progress: Progre
 
 def _look(place: Place, path: Path, known: Mapping[str, PluginRecord]) -> _Look:
     location = place.location(path)
-    provenance = place.provenance(path)
+    earlier = known.get(location)
     try:
-        digest = content_digest(path, boundary=place.boundary(path))
+        boundary = place.boundary(path)
+        digest = content_digest(path, boundary=boundary)
     except SourceInvalid as error:
         reading = Reading(kind="plugin", problem=Problem.of(error))
-        return _Look(place.origin, location, "", Description(reading=reading, path=str(path)))
-    earlier = known.get(location)
+        unread = Description(reading=reading, path=str(path), boundary=str(place.path))
+        return _Look(place.origin, location, "", unread)
     kept = _kept(earlier, digest) if earlier else None
-    if kept is None:
-        installed = _installed(earlier)
-        kept = Description(reading=read(path), path=str(path), installed=installed)
-    kept = kept.model_copy(update={"path": str(path), "provenance": dict(provenance)})
-    return _Look(place.origin, location, digest, kept)
+    description = Description(
+        reading=kept.reading if kept else read(path),
+        path=str(path),
+        boundary=str(boundary),
+        provenance=place.provenance(path),
+        installed=kept.installed if kept else _installed(earlier),
+        failure=kept.failure if kept else None,
+    )
+    return _Look(place.origin, location, digest, description)
 
 
 def _kept(earlier: PluginRecord, digest: str) -> Description | None:
@@ -183,13 +190,17 @@ def _twice(looks: Iterable[_Look]) -> dict[str, Problem]:
     problems: dict[str, Problem] = {}
     for several in same.values():
         if len(several) > 1:
-            places = " and ".join(look.location for look in several)
-            problem = Problem(
-                what=f"{several[0].identifier} is at {len(several)} places: {places}.",
-                remedy="Remove all but one of them, or give each a version of its own.",
-            )
+            problem = two_places(several[0].identifier or "", [look.location for look in several])
             problems |= {look.location: problem for look in several}
     return problems
+
+
+def two_places(identifier: str, locations: Sequence[str]) -> Problem:
+    """The problem of plugins that have one identifier."""
+    return Problem(
+        what=f"{identifier} is at {len(locations)} places: {' and '.join(locations)}.",
+        remedy="Remove all but one of them, or give each a version of its own.",
+    )
 
 
 def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> FoundPlugin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,22 @@ class WheelSource:
     path: Path
 
 
-Source = IndexSource | FolderSource | WheelSource
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """A plugin that was found at one of the plugin sources; no text names it.
+
+    Attributes:
+        wheel: Absolute path of the wheel of its files.
+        location: Where it was found.
+        provenance: Where exactly it came from, if it is in git.
+    """
+
+    wheel: Path
+    location: str
+    provenance: Mapping[str, str]
+
+
+Source = IndexSource | FolderSource | WheelSource | PluginSource
 
 
 def parse_source(text: str) -> Source:

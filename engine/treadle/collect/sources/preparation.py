@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
-from treadle.collect.sources.grammar import FolderSource, IndexSource, Source, WheelSource
+from treadle.collect.sources.grammar import FolderSource, IndexSource, PluginSource, Source, WheelSource
 from treadle.collect.sources.prepared import Prepared
 from treadle.collect.sources.wheels import Wheel, wheel_from_file, wheel_from_folder
 from treadle.collect.uv import Uv
@@ -40,6 +41,9 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         case WheelSource(path):
             file = _absolute(path)
             return _own("wheel", file, wheel_from_file(file, uv=uv))
+        case PluginSource(path, location, provenance):
+            wheel = _own("plugin", path, wheel_from_file(path, uv=uv))
+            return replace(wheel, source=location, provenance=provenance)
 
 
 def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
