@@ -10,8 +10,8 @@ import typer
 from treadle.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from treadle.collect.plugins import Installation, InstallReport
     from treadle.collect.plugins.places import PlaceProblem
-    from treadle.collect.plugins.report import Installation, InstallReport
     from treadle.ledger.plugins import PluginRecord
 
 app = typer.Typer(help="Plugins of folders and git repositories.", no_args_is_help=True)
@@ -51,7 +51,7 @@ def show_plugin(
     from treadle.cli.output import print_json
     from treadle.cli.session import open_session
     from treadle.collect.plugins.identifiers import newest
-    from treadle.collect.plugins.install import choose
+    from treadle.collect.plugins.installing import choose
     from treadle.ledger import packages, plugins
 
     with open_session() as session, session.ledger.reading() as tx:
@@ -78,7 +78,7 @@ def scan(as_json: AsJson = False) -> None:
     from treadle.cli.output import note, print_json
     from treadle.cli.session import open_session
     from treadle.collect import Progress
-    from treadle.collect.plugins.scan import scan as look
+    from treadle.collect.plugins import scan as look
 
     with open_session() as session:
         report = look(session.settings, session.ledger, Progress(note))
@@ -108,7 +108,7 @@ def install(
     from treadle.cli.output import note, print_json
     from treadle.cli.session import open_session
     from treadle.collect import Progress
-    from treadle.collect.plugins.install import install as install_plugins
+    from treadle.collect.plugins import install as install_plugins
 
     with open_session() as session:
         report = install_plugins(
@@ -150,7 +150,7 @@ def _summary(plugin: PluginRecord) -> dict[str, object]:
 
 
 def _metadata(plugin: PluginRecord) -> dict[str, object]:
-    from treadle.collect.plugins.scan import Description
+    from treadle.collect.plugins.description import Description
 
     description = Description.of(plugin)
     metadata = description.reading.metadata

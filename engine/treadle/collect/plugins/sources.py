@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 from treadle.collect.plugins.compatibility import compatibility_files
+from treadle.collect.plugins.description import Description
 from treadle.collect.plugins.identifiers import distribution_name, parse_version
 from treadle.collect.plugins.metadata import PluginMetadata
 from treadle.collect.plugins.requirements import RequirementLine
-from treadle.collect.plugins.scan import Description
 from treadle.collect.plugins.walk import plugin_files
 from treadle.collect.plugins.wheel import write_wheel
 from treadle.collect.sources.grammar import FolderSource, PluginSource, Source, parse_source

@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
+from treadle.collect.plugins.description import Description, state_of
 from treadle.collect.plugins.identifiers import distribution_name, parse_version, plugin_identifier
 from treadle.collect.plugins.places import Place, PlaceProblem, find_places
 from treadle.collect.plugins.reading import Problem, Reading, read
@@ -18,34 +19,7 @@ from treadle.collect.progress import Progress
 from treadle.errors import SourceInvalid
 from treadle.ledger import Ledger
 from treadle.ledger.plugins import FoundPlugin, PluginRecord, list_plugins, record_plugins
-from treadle.ledger.tables import PluginState
-from treadle.model.constrained import Value
 from treadle.settings import Settings
-
-
-class Description(Value):
-    """All that is known of a plugin, as the ledger keeps it.
-
-    Attributes:
-        reading: What was read of it.
-        path: Where its files are on this machine.
-        boundary: Folder that no link in it may lead out of.
-        provenance: Of what is in git: url, ref, commit and path in the repository.
-        installed: Digest of the files that were installed last; nothing if none were.
-        failure: Why these files could not be installed, or None.
-    """
-
-    reading: Reading
-    path: str
-    boundary: str
-    provenance: Mapping[str, str] = {}
-    installed: str = ""
-    failure: Problem | None = None
-
-    @classmethod
-    def of(cls, plugin: PluginRecord) -> Description:
-        """What is known of a plugin on record."""
-        return cls.model_validate(plugin.description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,19 +193,3 @@ def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> 
         description=look.description.model_dump(mode="json"),
         digest=look.digest,
     )
-
-
-def state_of(
-    description: Description, digest: str, *, problem: Problem | None, installed: bool
-) -> PluginState:
-    """What is known of a plugin: it is ready as long as the files that were installed are those it has.
-
-    Args:
-        description: All that is known of it.
-        digest: Digest of its files.
-        problem: Why it cannot be used.
-        installed: Whether the package is there that it was installed as.
-    """
-    if problem is not None:
-        return "broken"
-    return "ready" if installed and description.installed == digest else "found"

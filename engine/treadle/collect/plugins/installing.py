@@ -10,11 +10,12 @@ from pathlib import Path
 from treadle.collect.collection import collect, preview
 from treadle.collect.lock import Lock
 from treadle.collect.plugins.derived import complete_metadata
+from treadle.collect.plugins.description import Description
 from treadle.collect.plugins.identifiers import plugin_identifier
 from treadle.collect.plugins.reading import Problem
 from treadle.collect.plugins.report import Difference, Installation, InstallReport, called
 from treadle.collect.plugins.requirements import RequirementLine, parse_requirements
-from treadle.collect.plugins.scan import Description, scan, two_places
+from treadle.collect.plugins.scanning import scan, two_places
 from treadle.collect.plugins.sources import source_of
 from treadle.collect.progress import Progress
 from treadle.collect.uv import Uv
