@@ -69,7 +69,7 @@ def show_plugin(
     if as_json:
         print_json(document)
     else:
-        _print_plugin(document)
+        _print_plugin({**document, "package": package and f"{package.name} {package.version}"})
 
 
 @app.command()
