@@ -20,6 +20,7 @@ from treadle.cli import (
     follow,
     history,
     packages,
+    plugins,
     resume,
     run,
     up,
@@ -82,6 +83,7 @@ app.command()(doctor.doctor)
 app.add_typer(packages.package_app, name="package")
 app.add_typer(packages.task_app, name="task")
 app.add_typer(activities.app, name="activity")
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
 app.add_typer(config.app, name="config")

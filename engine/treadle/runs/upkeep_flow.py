@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from prefect import flow, get_run_logger
 
-from treadle.collect.plugins.scan import ScanReport, scan
+from treadle.collect.plugins.scanning import ScanReport, scan
 from treadle.collect.progress import Progress
 from treadle.ledger import Ledger, sqlite_url
 from treadle.settings import load_settings

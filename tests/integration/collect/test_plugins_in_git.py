@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from treadle.collect import Progress
-from treadle.collect.plugins.scan import Description, ScanReport, scan
+from treadle.collect.plugins import ScanReport, scan
+from treadle.collect.plugins.description import Description
 from treadle.ledger.plugins import list_plugins
 
 pytestmark = pytest.mark.integration

@@ -11,7 +11,7 @@ from treadle.collect.plugins.checkouts import check_out
 from treadle.collect.plugins.git_lines import GitLine, parse_git_lines
 from treadle.collect.plugins.reading import Problem
 from treadle.collect.progress import Progress
-from treadle.errors import SourceInvalid
+from treadle.errors import CollectError, SourceInvalid
 from treadle.settings import Settings
 
 
@@ -112,7 +112,7 @@ def find_places(settings: Settings, progress: Progress) -> Places:
     for line in lines:
         try:
             places.found.append(_in_git(line, settings, progress))
-        except SourceInvalid as error:
+        except CollectError as error:
             problem = Problem.of(error)
             problem = problem.model_copy(
                 update={"what": f"Line {line.number} of git_plugins: {problem.what}"}

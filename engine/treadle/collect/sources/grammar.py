@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +98,22 @@ class GitSource:
         return f"{self.name}{extras} @ {self.place}"
 
 
-Source = IndexSource | FolderSource | WheelSource | ArchiveSource | ScriptSource | GitSource
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """A plugin that was found at one of the plugin sources; no text names it.
+
+    Attributes:
+        wheel: Absolute path of the wheel of its files.
+        location: Where it was found.
+        provenance: Where exactly it came from, if it is in git.
+    """
+
+    wheel: Path
+    location: str
+    provenance: Mapping[str, str]
+
+
+Source = IndexSource | FolderSource | WheelSource | ArchiveSource | ScriptSource | GitSource | PluginSource
 
 
 def parse_source(text: str) -> Source:

@@ -16,6 +16,7 @@ from treadle.collect.sources.grammar import (
     FolderSource,
     GitSource,
     IndexSource,
+    PluginSource,
     ScriptSource,
     Source,
     WheelSource,
@@ -73,6 +74,9 @@ def _prepare(source: Source, builder: Builder) -> Prepared:
             return _own("archive", file, wheel_from_archive(file, builder=builder))
         case ScriptSource(path):
             raise SourceInvalid(f"{path} cannot be collected.")
+        case PluginSource(path, location, provenance):
+            wheel = _own("plugin", path, wheel_from_file(path, uv=uv))
+            return replace(wheel, source=location, provenance=provenance)
 
 
 def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:

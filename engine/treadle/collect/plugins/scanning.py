@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
+from treadle.collect.plugins.description import Description, state_of
 from treadle.collect.plugins.identifiers import distribution_name, parse_version, plugin_identifier
 from treadle.collect.plugins.places import Place, PlaceProblem, find_places
 from treadle.collect.plugins.reading import Problem, Reading, read
@@ -18,32 +19,7 @@ from treadle.collect.progress import Progress
 from treadle.errors import SourceInvalid
 from treadle.ledger import Ledger
 from treadle.ledger.plugins import FoundPlugin, PluginRecord, list_plugins, record_plugins
-from treadle.ledger.tables import PluginState
-from treadle.model.constrained import Value
 from treadle.settings import Settings
-
-
-class Description(Value):
-    """All that is known of a plugin, as the ledger keeps it.
-
-    Attributes:
-        reading: What was read of it.
-        path: Where its files are on this machine.
-        provenance: Of what is in git: url, ref, commit and path in the repository.
-        installed: Digest of the files that were installed last; nothing if none were.
-        failure: Why these files could not be installed, or None.
-    """
-
-    reading: Reading
-    path: str
-    provenance: Mapping[str, str] = {}
-    installed: str = ""
-    failure: Problem | None = None
-
-    @classmethod
-    def of(cls, plugin: PluginRecord) -> Description:
-        """What is known of a plugin on record."""
-        return cls.model_validate(plugin.description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +118,24 @@ def _look_into(place: Place, known: Mapping[str, PluginRecord], progress: Progre
 
 def _look(place: Place, path: Path, known: Mapping[str, PluginRecord]) -> _Look:
     location = place.location(path)
-    provenance = place.provenance(path)
+    earlier = known.get(location)
     try:
-        digest = content_digest(path, boundary=place.boundary(path))
+        boundary = place.boundary(path)
+        digest = content_digest(path, boundary=boundary)
     except SourceInvalid as error:
         reading = Reading(kind="plugin", problem=Problem.of(error))
-        return _Look(place.origin, location, "", Description(reading=reading, path=str(path)))
-    earlier = known.get(location)
+        unread = Description(reading=reading, path=str(path), boundary=str(place.path))
+        return _Look(place.origin, location, "", unread)
     kept = _kept(earlier, digest) if earlier else None
-    if kept is None:
-        installed = _installed(earlier)
-        kept = Description(reading=read(path), path=str(path), installed=installed)
-    kept = kept.model_copy(update={"path": str(path), "provenance": dict(provenance)})
-    return _Look(place.origin, location, digest, kept)
+    description = Description(
+        reading=kept.reading if kept else read(path),
+        path=str(path),
+        boundary=str(boundary),
+        provenance=place.provenance(path),
+        installed=kept.installed if kept else _installed(earlier),
+        failure=kept.failure if kept else None,
+    )
+    return _Look(place.origin, location, digest, description)
 
 
 def _kept(earlier: PluginRecord, digest: str) -> Description | None:
@@ -183,13 +164,17 @@ def _twice(looks: Iterable[_Look]) -> dict[str, Problem]:
     problems: dict[str, Problem] = {}
     for several in same.values():
         if len(several) > 1:
-            places = " and ".join(look.location for look in several)
-            problem = Problem(
-                what=f"{several[0].identifier} is at {len(several)} places: {places}.",
-                remedy="Remove all but one of them, or give each a version of its own.",
-            )
+            problem = two_places(several[0].identifier or "", [look.location for look in several])
             problems |= {look.location: problem for look in several}
     return problems
+
+
+def two_places(identifier: str, locations: Sequence[str]) -> Problem:
+    """The problem of plugins that have one identifier."""
+    return Problem(
+        what=f"{identifier} is at {len(locations)} places: {' and '.join(locations)}.",
+        remedy="Remove all but one of them, or give each a version of its own.",
+    )
 
 
 def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> FoundPlugin:
@@ -208,19 +193,3 @@ def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> 
         description=look.description.model_dump(mode="json"),
         digest=look.digest,
     )
-
-
-def state_of(
-    description: Description, digest: str, *, problem: Problem | None, installed: bool
-) -> PluginState:
-    """What is known of a plugin: it is ready as long as the files that were installed are those it has.
-
-    Args:
-        description: All that is known of it.
-        digest: Digest of its files.
-        problem: Why it cannot be used.
-        installed: Whether the package is there that it was installed as.
-    """
-    if problem is not None:
-        return "broken"
-    return "ready" if installed and description.installed == digest else "found"

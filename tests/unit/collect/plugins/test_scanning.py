@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from treadle.collect import Progress
-from treadle.collect.plugins import reading
-from treadle.collect.plugins.scan import ScanReport, scan
+from treadle.collect.plugins import ScanReport, reading, scan
 from treadle.ledger import Ledger, sqlite_url
 from treadle.ledger.plugins import list_plugins
 from treadle.settings import Settings
@@ -91,7 +90,7 @@ def test_rescan_keeps_ids_and_does_not_read_again_what_did_not_change(
         read_again.append(path.name)
         return reading.read(path)
 
-    monkeypatch.setattr("treadle.collect.plugins.scan.read", note)
+    monkeypatch.setattr("treadle.collect.plugins.scanning.read", note)
     write({"b.py": plugin("b", "2")})
     second = scan_here(folder)
     assert read_again == ["b.py"]
