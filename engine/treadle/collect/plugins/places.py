@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from treadle.collect.credentials import without_credentials
 from treadle.collect.plugins.checkouts import check_out
 from treadle.collect.plugins.git_lines import GitLine, parse_git_lines
 from treadle.collect.plugins.reading import Problem
@@ -37,15 +36,15 @@ class Place:
         """What an entry is called that no other has."""
         if self.line is None or self.root is None:
             return str(path)
-        return _inside(self.line, path.relative_to(self.root).as_posix()).at(self.commit)
+        return self.line.at(self.commit, path.relative_to(self.root).as_posix())
 
     def provenance(self, path: Path) -> Mapping[str, str]:
         """Where exactly an entry comes from."""
         if self.line is None or self.root is None:
             return {}
         return {
-            "url": without_credentials(self.line.url),
-            "ref": self.line.ref or "",
+            "url": self.line.place.public_url,
+            "ref": self.line.place.ref or "",
             "commit": self.commit,
             "subdirectory": path.relative_to(self.root).as_posix(),
         }
@@ -122,12 +121,9 @@ def find_places(settings: Settings, progress: Progress) -> Places:
 
 
 def _in_git(line: GitLine, settings: Settings, progress: Progress) -> Place:
-    checkout = check_out(line, settings=settings, progress=progress)
-    path = checkout.folder / line.subdirectory
+    checkout = check_out(line.place, settings=settings, progress=progress)
+    path = checkout.folder / line.place.subdirectory
     if not path.exists() or not path.resolve().is_relative_to(checkout.folder.resolve()):
-        raise SourceInvalid(f"{line.at(checkout.commit)} names nothing in the repository.")
+        what = line.at(checkout.commit, line.place.subdirectory)
+        raise SourceInvalid(f"{what} names nothing in the repository.")
     return Place(str(line), path, line, checkout.commit, checkout.folder)
-
-
-def _inside(line: GitLine, subdirectory: str) -> GitLine:
-    return GitLine(line.number, line.url, line.ref, "" if subdirectory == "." else subdirectory)

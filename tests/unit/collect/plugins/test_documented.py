@@ -37,4 +37,4 @@ def test_example_of_the_settings_is_one_that_settings_take(
     assert settings.plugin_folders == (tmp_path / "plugins", Path("/shared/plugins"))
     [line], problems = parse_git_lines(settings.git_plugins)
     assert problems == []
-    assert (line.ref, line.subdirectory) == ("v1.0", "plugins")
+    assert (line.place.ref, line.place.subdirectory) == ("v1.0", "plugins")

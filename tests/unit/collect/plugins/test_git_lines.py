@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from treadle.collect.plugins.git_lines import GitLine, parse_git_lines
+from treadle.collect.sources.git_url import GitUrl
 
 
 @pytest.mark.parametrize(
@@ -33,23 +34,23 @@ def test_line_names_address_reference_and_folder(
 ) -> None:
     [line], problems = parse_git_lines([text])
     assert problems == []
-    assert line == GitLine(1, url, ref, subdirectory)
+    assert line == GitLine(1, GitUrl(url, ref, subdirectory))
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("https://example.org/r", "does not begin with git+"),
-        ("git+example.org/r", "names no URL"),
+        ("https://example.org/r", "not the address of a git repository"),
+        ("git+example.org/r", "not the address of a git repository"),
         ("git+https:///r", "names no host"),
         ("git+https://example.org/", "names no repository"),
         ("git+https://example.org:x/r", "Port"),
-        ("git+https://example.org/r@", "'' is neither a branch"),
-        ("git+https://example.org/r@--upload-pack=x", "is neither a branch"),
+        ("git+https://example.org/r@", "'' where a branch"),
+        ("git+https://example.org/r@--upload-pack=x", "where a branch"),
         ("git+ssh://-oProxyCommand=x/r", "names no host"),
         ("git+https://example.org/r#subdirectory=../..", "outside of the repository"),
         ("git+https://example.org/r#subdirectory=.git/hooks", "outside of the repository"),
-        ("git+https://example.org/r#subdirectory=a&subdirectory=b", "several subdirectories"),
+        ("git+https://example.org/r#subdirectory=a&subdirectory=b", "two subdirectories"),
         ("git+file://elsewhere/r", "another machine"),
     ],
 )
@@ -65,13 +66,3 @@ def test_neither_place_nor_problem_shows_credentials() -> None:
     assert str(line) == "git+https://example.org/r@x"
     assert bad.text == "https://example.org/r"
     assert "pw" not in repr([line, bad])
-
-
-def test_whole_commit_is_known_as_one() -> None:
-    commit = "0123456789" * 4
-    [whole, short], _ = parse_git_lines(
-        [f"git+https://example.org/r@{commit}", "git+https://x.org/r@0123456"]
-    )
-    assert whole.commit == commit
-    assert short.commit is None
-    assert whole.repository == "r"
