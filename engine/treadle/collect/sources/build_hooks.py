@@ -14,6 +14,9 @@ import json
 import os
 import sys
 
+_EDITABLE = {"editable_mode": "compat"}
+"""Makes setuptools name the folder in a .pth file, as other backends do, instead of an import hook."""
+
 
 def main() -> None:
     """Do what the module says."""
@@ -46,10 +49,11 @@ def _build(asked: dict[str, object], backend: object) -> dict[str, object]:
     if build is None:
         sys.exit(f"The build backend {asked['backend']} makes no {kind} wheels.")
     wanted = getattr(backend, f"get_requires_for_build_{kind}", None)
-    requires = sorted(map(str, wanted({}))) if wanted else []
+    settings = _EDITABLE if kind == "editable" else {}
+    requires = sorted(map(str, wanted(dict(settings)))) if wanted else []
     if not set(requires) <= set(asked["installed"]):  # type: ignore[call-overload] # a list of texts
         return {"requires": requires}
-    return {"wheel": str(build(asked["folder"], {}, None))}
+    return {"wheel": str(build(asked["folder"], dict(settings), None))}
 
 
 if __name__ == "__main__":

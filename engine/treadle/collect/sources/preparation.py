@@ -37,6 +37,10 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
         StorageFull: Home or temporary folder may not be written.
         Cancelled: The progress was told to stop.
     """
+    if options.editable and not isinstance(source, FolderSource):
+        raise SourceInvalid(
+            "Only a folder can be collected as editable.", remedy="Leave out --editable, or name the folder."
+        )
     builder = Builder(interpreter, options, uv)
     prepared = _prepare(source, builder)
     if prepared.wheel is None:
@@ -63,6 +67,9 @@ def _prepare(source: Source, builder: Builder) -> Prepared:
         case FolderSource(path):
             folder = _absolute(path)
             check_buildable("folder", str(folder), uv.settings)
+            if builder.options.editable:
+                wheel = wheel_from_folder(folder, builder=builder, kind="editable")
+                return replace(_own("editable", folder, wheel), editable=folder)
             return _own("folder", folder, wheel_from_folder(folder, builder=builder))
         case WheelSource(path):
             file = _absolute(path)

@@ -15,7 +15,7 @@ from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.environments.staging import build_once
 from treadle.collect.sources.archive import check_wheel_archive
 from treadle.collect.sources.build_system import read_build_system
-from treadle.collect.sources.building import Builder
+from treadle.collect.sources.building import Builder, Kind
 from treadle.collect.sources.fingerprint import file_digest, fingerprint
 from treadle.collect.sources.shipped_lock import read_shipped_lock
 from treadle.collect.uv import Uv
@@ -44,12 +44,13 @@ class Wheel:
         return f"{self.name}{asked} @ file://{quote(str(self.path))}"
 
 
-def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
+def wheel_from_folder(folder: Path, *, builder: Builder, kind: Kind = "wheel") -> Wheel:
     """Build the wheel of a project, or find the one that was built from the same files.
 
     Args:
         folder: Absolute path of the project.
         builder: How it is built.
+        kind: A wheel of its files, or an editable one, which leads to the folder.
 
     Raises:
         SourceInvalid: The folder holds no Python project, or cannot be read.
@@ -64,13 +65,15 @@ def wheel_from_folder(folder: Path, *, builder: Builder) -> Wheel:
     def build(aside: Path) -> None:
         builder.uv.progress(f"building the wheel of {folder.name}")
         aside.mkdir(parents=True)
-        build_project(folder, aside, builder=builder, shown=str(folder))
+        build_project(folder, aside, builder=builder, shown=str(folder), kind=kind)
 
     digest = fingerprint(folder, interpreter=builder.interpreter, home=builder.settings.home)
+    if kind == "editable":
+        digest = tagged_digest("Editable", str(folder), digest)
     return kept_wheel(digest, build, builder.uv)
 
 
-def build_project(project: Path, folder: Path, *, builder: Builder, shown: str) -> None:
+def build_project(project: Path, folder: Path, *, builder: Builder, shown: str, kind: Kind = "wheel") -> None:
     """Build a project's wheel into a folder that is to be kept, with what its own lock says beside it.
 
     Args:
@@ -78,6 +81,7 @@ def build_project(project: Path, folder: Path, *, builder: Builder, shown: str) 
         folder: There already.
         builder: How it is built.
         shown: What errors call the project.
+        kind: Which wheel.
 
     Raises:
         SourceInvalid: It is no project, or its lock does not fit it.
@@ -86,7 +90,7 @@ def build_project(project: Path, folder: Path, *, builder: Builder, shown: str) 
         Cancelled: The progress was told to stop.
     """
     locked = read_shipped_lock(project, builder=builder, shown=shown)
-    builder.build(project, folder, shown=shown)
+    builder.build(project, folder, shown=shown, kind=kind)
     if locked:
         (folder / _LOCKED).write_text(locked, encoding="utf-8")
 
