@@ -16,8 +16,10 @@ from treadle.cli import (
     datasets,
     demo,
     doctor,
+    environments,
     follow,
     history,
+    lifecycle,
     packages,
     resume,
     run,
@@ -78,7 +80,10 @@ app.command()(history.show)
 app.command()(history.logs)
 app.command()(up.up)
 app.command()(doctor.doctor)
+for change in (lifecycle.deactivate, lifecycle.reactivate, lifecycle.delete, lifecycle.repair):
+    packages.package_app.command()(change)
 app.add_typer(packages.package_app, name="package")
+app.add_typer(environments.app, name="env")
 app.add_typer(packages.task_app, name="task")
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
