@@ -17,8 +17,10 @@ from treadle.cli import (
     datasets,
     demo,
     doctor,
+    environments,
     follow,
     history,
+    lifecycle,
     packages,
     plugins,
     resume,
@@ -80,7 +82,10 @@ app.command()(history.show)
 app.command()(history.logs)
 app.command()(up.up)
 app.command()(doctor.doctor)
+for change in (lifecycle.deactivate, lifecycle.reactivate, lifecycle.delete, lifecycle.repair):
+    packages.package_app.command()(change)
 app.add_typer(packages.package_app, name="package")
+app.add_typer(environments.app, name="env")
 app.add_typer(packages.task_app, name="task")
 app.add_typer(activities.app, name="activity")
 app.add_typer(plugins.app, name="plugins")

@@ -11,6 +11,8 @@ from treadle.cli.check import check_package
 from treadle.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from treadle.ledger import Transaction
+    from treadle.ledger.packages import PackageRecord
     from treadle.model.task import InstalledTask, Task
 
 package_app = typer.Typer(help="Collected task packages.", no_args_is_help=True)
@@ -36,20 +38,40 @@ def flags_text(types: dict[str, bool]) -> str:
 @package_app.command("list")
 def list_packages(as_json: AsJson = False) -> None:
     """List the collected packages."""
+    from dataclasses import asdict
+
     from treadle.cli.output import print_json, print_table
     from treadle.cli.session import open_session
+    from treadle.collect.lifecycle import heal
     from treadle.ledger import packages
+    from treadle.runs.availability import package_state
 
-    with open_session() as session, session.ledger.reading() as tx:
-        found = packages.list_packages(tx)
+    with open_session() as session:
+        heal(session.settings, session.ledger)
+        with session.ledger.reading() as tx:
+            states = {record.id: record.state for record in packages.list_environments(tx)}
+            found = [
+                (entry, package_state(entry, states.get(entry.environment_id)))
+                for entry in packages.list_packages(tx)
+            ]
     if as_json:
-        print_json({"packages": found})
+        print_json({"packages": [{**asdict(entry), "state": state} for entry, state in found]})
         return
     rows = [
-        (entry.name, entry.version, entry.tasks, entry.origin, entry.source, entry.created_at)
-        for entry in found
+        (
+            entry.name,
+            entry.version,
+            state,
+            entry.tasks,
+            entry.owner,
+            entry.group,
+            entry.origin,
+            entry.source,
+            entry.created_at,
+        )
+        for entry, state in found
     ]
-    columns = ["package", "version", "tasks", "origin", "source", "collected"]
+    columns = ["package", "version", "state", "tasks", "owner", "group", "origin", "source", "collected"]
     print_table(columns, rows, empty="No package yet: collect one with `treadle collect`.")
 
 
@@ -64,24 +86,22 @@ def show_package(
 
     from treadle.cli.output import print_json, print_line, print_table
     from treadle.cli.session import open_session
-    from treadle.errors import UnknownName
+    from treadle.collect.lifecycle import heal
     from treadle.ledger import packages
+    from treadle.runs.availability import package_state
 
-    with open_session() as session, session.ledger.reading() as tx:
-        package = packages.find_package(tx, name, version)
-        if package is None:
-            known = ", ".join(f"{entry.name} {entry.version}" for entry in packages.list_packages(tx))
-            raise UnknownName(
-                f"No package {name!r}{f' of version {version}' if version else ''} is collected.",
-                remedy=f"Collected are: {known}." if known else "Collect it with `treadle collect`.",
-            )
-        environment = packages.get_environment(tx, package.environment_id)
-        installed = packages.list_tasks(tx, package.name)
+    with open_session() as session:
+        heal(session.settings, session.ledger)
+        with session.ledger.reading() as tx:
+            package = load_package(tx, name, version)
+            environment = packages.get_environment(tx, package.environment_id)
+            installed = packages.list_tasks(tx, package.name)
+    state = package_state(package, None if environment is None else environment.state)
     tasks = [entry.task for entry in installed if entry.task.version == package.version]
     if as_json:
         print_json(
             {
-                "package": package,
+                "package": {**asdict(package), "state": state},
                 "environment": None if environment is None else asdict(environment),
                 "tasks": tasks,
             }
@@ -90,6 +110,8 @@ def show_package(
     print_line(
         f"{package.name} {package.version}, collected {package.created_at.astimezone():%Y-%m-%d %H:%M}"
     )
+    print_line(f"state        {state}")
+    print_line(f"owner        {package.owner}{f', group {package.group}' if package.group else ''}")
     print_line(f"source       {package.source} ({package.origin})")
     print_line(f"environment  {package.environment_id}")
     if environment is not None:
@@ -98,6 +120,25 @@ def show_package(
         print_line(f"             Python {environment.python_version}, {size:.0f} MB, {environment.state}")
     print_line()
     print_table(["task", "type", "needs", "gives"], task_rows(tasks))
+
+
+def load_package(tx: Transaction, name: str, version: str | None) -> PackageRecord:
+    """Return the package of this name and version; the newest if none is given.
+
+    Raises:
+        UnknownName: There is none; lists those that are collected.
+    """
+    from treadle.errors import UnknownName
+    from treadle.ledger import packages
+
+    package = packages.find_package(tx, name, version)
+    if package is not None:
+        return package
+    known = ", ".join(f"{entry.name} {entry.version}" for entry in packages.list_packages(tx))
+    raise UnknownName(
+        f"No package {name!r}{f' of version {version}' if version else ''} is collected.",
+        remedy=f"Collected are: {known}." if known else "Collect it with `treadle collect`.",
+    )
 
 
 @task_app.command("list")

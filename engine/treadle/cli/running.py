@@ -16,6 +16,7 @@ from treadle.cli.output import note, print_json, print_line
 from treadle.cli.progress import watching
 from treadle.cli.session import Session
 from treadle.clusters import open_cluster
+from treadle.collect.lifecycle import heal
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.errors import Cancelled, RunFailed
 from treadle.ledger.runs import RunRecord
@@ -62,6 +63,7 @@ class Request:
 
     def plan(self, session: Session) -> Plan:
         """Resolve it; nothing is written. Errors are those of `make_run_plan`."""
+        heal(session.settings, session.ledger)
         return make_run_plan(
             session.ledger,
             workflow=self.workflow,
@@ -75,6 +77,7 @@ class Request:
 
     def submit(self, session: Session) -> int:
         """Write it to the ledger and return the run's id. Errors are those of `make_run_plan`."""
+        heal(session.settings, session.ledger)
         return submit(
             session.ledger,
             workflow=self.workflow,

@@ -12,6 +12,7 @@ from treadle.model.placement import place_plan
 from treadle.model.plan import Plan, make_plan
 from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
 from treadle.model.workflow import Workflow
+from treadle.runs.availability import check_available, take_into_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ def make_run_plan(
         UnknownName: No such workflow, dataset or step.
         UsageError: The step to begin with comes after the one to end with, or this machine has not what the
             run asks for.
-        WorkflowInvalid: A step names a task that is not collected, filters contradict each other, or the
-            cluster cannot run a step's units.
+        WorkflowInvalid: A step names a task that is not collected or whose package is inactive or broken,
+            filters contradict each other, or the cluster cannot run a step's units.
         ArgumentsInvalid: A step's arguments break the task's schema.
         NothingSelected: The first step would have no item.
     """
-    return _resolve(
+    plan = _resolve(
         ledger,
         workflow=workflow,
         dataset=dataset,
@@ -74,6 +75,9 @@ def make_run_plan(
         last=last,
         target=target,
     )[0]
+    with ledger.reading() as tx:
+        check_available(tx, plan)
+    return plan
 
 
 def submit(
@@ -103,6 +107,7 @@ def submit(
         target=target,
     )
     with ledger.writing() as tx:
+        take_into_use(tx, plan)
         return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
 
 
