@@ -36,7 +36,7 @@ def known_lock(ledger: Ledger, name: str, version: str) -> Lock | None:
     """The lock under which a version of a package was collected before, or None."""
     with ledger.reading() as tx:
         package = find_package(tx, name, version)
-        if package is None or package.origin == "python":
+        if package is None or package.origin in {"python", "custom"}:
             return None
         environment = get_environment(tx, package.environment_id)
     return Lock(environment.lock) if environment else None
