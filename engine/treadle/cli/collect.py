@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from treadle.cli.options import AsJson
+from treadle.errors import UsageError
 
 if TYPE_CHECKING:
-    from treadle.collect import CollectOptions
+    from treadle.collect import Collected, CollectOptions
 
 
 def collect(
@@ -45,11 +48,30 @@ def collect(
     editable: Annotated[
         bool, typer.Option("--editable", help="Use the folder's own files, not a copy of them.")
     ] = False,
+    interpreter: Annotated[
+        Path | None,
+        typer.Option(help="Interpreter that has the tasks installed; the source is their manifest then."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="With --interpreter: name of the package.")] = None,
+    version: Annotated[str | None, typer.Option(help="With --interpreter: its version.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="With --interpreter: folder that the executables are relative to.")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(help="With --interpreter: import name of the package, instead of --root.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Collect a task package into an environment of its own."""
     from treadle.collect import CollectOptions
 
+    custom = {"--name": name, "--version": version, "--root": root, "--module": module}
+    if interpreter is not None:
+        _collect_custom(Path(source), interpreter, custom, as_json=as_json)
+        return
+    given = [option for option, value in custom.items() if value is not None]
+    if given:
+        raise UsageError(f"{', '.join(given)} goes with --interpreter only.")
     options = CollectOptions(
         python=python,
         pins=_versions(pin or [], "--pin"),
@@ -67,8 +89,6 @@ def collect(
 def _versions(words: list[str], option: str) -> dict[str, str]:
     from packaging.version import InvalidVersion, Version
 
-    from treadle.errors import UsageError
-
     versions = {}
     for word in words:
         name, equals, version = (part.strip() for part in word.partition("=="))
@@ -83,15 +103,44 @@ def _versions(words: list[str], option: str) -> dict[str, str]:
 
 
 def _collect(source: str, options: CollectOptions, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from treadle.cli.collecting import collect_here
-    from treadle.cli.output import print_json, print_line, print_table
-    from treadle.cli.packages import task_rows
     from treadle.cli.session import open_session
 
     with open_session() as session:
         collected = collect_here(source, options, session)
+    _print(collected, as_json=as_json)
+
+
+def _collect_custom(
+    manifest: Path, interpreter: Path, custom: Mapping[str, str | Path | None], *, as_json: bool
+) -> None:
+    from treadle.cli.session import open_session
+    from treadle.collect.custom import CustomPackage, collect_custom
+
+    name, version, root, module = custom.values()
+    if not name or not version:
+        raise UsageError(
+            "--interpreter needs a name and a version.", remedy="Give them with --name and --version."
+        )
+    package = CustomPackage(
+        manifest=manifest,
+        interpreter=interpreter,
+        name=str(name),
+        version=str(version),
+        root=None if root is None else Path(root),
+        module=None if module is None else str(module),
+    )
+    with open_session() as session:
+        collected = collect_custom(package, ledger=session.ledger)
+    _print(collected, as_json=as_json)
+
+
+def _print(collected: Collected, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from treadle.cli.output import print_json, print_line, print_table
+    from treadle.cli.packages import task_rows
+
     package, environment = collected.package, collected.environment
     if as_json:
         tasks = [{"name": task.name, "type": task.type} for task in collected.tasks]

@@ -294,7 +294,15 @@ def find_tasks(tx: Transaction, refs: Iterable[TaskRef]) -> dict[TaskRef, Instal
 
 def _installed_tasks(tx: Transaction, package_names: Iterable[str] | None) -> list[InstalledTask]:
     query = (
-        select(tasks.c.id, tasks.c.definition, environments.c.id, environments.c.path, packages.c.root)
+        select(
+            tasks.c.id,
+            tasks.c.definition,
+            environments.c.id,
+            environments.c.path,
+            environments.c.python,
+            packages.c.origin,
+            packages.c.root,
+        )
         .join_from(tasks, packages, packages.c.id == tasks.c.package_id)
         .join(environments, environments.c.id == packages.c.environment_id)
         .where(packages.c.owner_id == local_user(tx))
@@ -305,9 +313,13 @@ def _installed_tasks(tx: Transaction, package_names: Iterable[str] | None) -> li
         InstalledTask(
             id=task_id,
             task=Task.model_validate(definition),
-            installed=Installed(environment=environment, python=f"{path}/bin/python", root=root),
+            installed=Installed(
+                environment=environment,
+                python=python if origin == "custom" else f"{path}/bin/python",
+                root=root,
+            ),
         )
-        for task_id, definition, environment, path, root in tx.execute(query)
+        for task_id, definition, environment, path, python, origin, root in tx.execute(query)
     ]
 
 

@@ -66,17 +66,15 @@ def read_package(
     if not paths and may_have_none:
         return TaskPackage(Path(), ())
     manifest_path = _only(paths, [environment, *([editable] if editable else [])], name)
-    root, tasks = read_manifest(manifest_path, name=name, version=version)
+    root = manifest_path.parent
+    tasks = read_manifest(manifest_path, root=root, name=name, version=version)
     if root.is_relative_to(environment):
         root = root.relative_to(environment)
     return TaskPackage(root, tasks, derived=not shipped)
 
 
-def read_manifest(path: Path, *, name: str, version: str) -> tuple[Path, tuple[Task, ...]]:
-    """Read a manifest whose executables are relative to its own folder.
-
-    Returns:
-        That folder, and the tasks.
+def read_manifest(path: Path, *, root: Path, name: str, version: str) -> tuple[Task, ...]:
+    """Read the tasks of a manifest whose executables are relative to a folder.
 
     Raises:
         ManifestInvalid: It cannot be read, breaks the rules, or names an executable that is not there.
@@ -86,8 +84,8 @@ def read_manifest(path: Path, *, name: str, version: str) -> tuple[Path, tuple[T
     except (UnicodeDecodeError, OSError) as error:
         raise ManifestInvalid(f"The manifest of {name} cannot be read: {error}.", remedy=_REMEDY) from error
     manifest = parse_manifest(text, name)
-    _check_executables(manifest.executables(), path.parent, name)
-    return path.parent, manifest.tasks(name, version)
+    _check_executables(manifest.executables(), root, name)
+    return manifest.tasks(name, version)
 
 
 def _derived(environment: Path, name: str) -> tuple[Path, ...]:
