@@ -97,7 +97,10 @@ class GitSource:
         return f"{self.name}{extras} @ {self.place}"
 
 
-Source = IndexSource | FolderSource | WheelSource | ArchiveSource | ScriptSource | GitSource
+PathSource = FolderSource | WheelSource | ArchiveSource | ScriptSource
+"""What lies on this machine."""
+
+Source = IndexSource | PathSource | GitSource
 
 
 def parse_source(text: str) -> Source:

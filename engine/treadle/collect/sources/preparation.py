@@ -16,12 +16,14 @@ from treadle.collect.sources.grammar import (
     FolderSource,
     GitSource,
     IndexSource,
+    PathSource,
     ScriptSource,
     Source,
     WheelSource,
 )
 from treadle.collect.sources.prepared import Prepared
-from treadle.collect.sources.wheels import Wheel, wheel_from_file, wheel_from_folder
+from treadle.collect.sources.script_wheel import wheel_from_script
+from treadle.collect.sources.wheels import wheel_from_file, wheel_from_folder
 from treadle.collect.uv import Uv
 from treadle.errors import SourceInvalid
 from treadle.ledger.tables import Origin
@@ -44,7 +46,7 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
     prepared = _prepare(source, builder)
     if prepared.wheel is None:
         return prepared
-    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable"})
+    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable", "script"})
     locked = direct.take_locked(prepared.locked)
     direct.follow(prepared.wheel, prepared.extras)
     provenance = {**prepared.provenance, **direct.provenance()}
@@ -52,7 +54,6 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
 
 
 def _prepare(source: Source, builder: Builder) -> Prepared:
-    uv = builder.uv
     match source:
         case IndexSource():
             return Prepared(
@@ -63,26 +64,28 @@ def _prepare(source: Source, builder: Builder) -> Prepared:
                 requirement=source.requirement,
                 extras=source.extras,
             )
-        case FolderSource(path):
-            folder = _absolute(path)
-            check_buildable("folder", str(folder), uv.settings)
-            if builder.options.editable:
-                wheel = wheel_from_folder(folder, builder=builder, kind="editable")
-                return replace(_own("editable", folder, wheel), editable=folder)
-            return _own("folder", folder, wheel_from_folder(folder, builder=builder))
-        case WheelSource(path):
-            file = _absolute(path)
-            return _own("wheel", file, wheel_from_file(file, uv=uv))
         case GitSource():
             return _from_git(source, builder)
-        case ArchiveSource(path):
-            file = _absolute(path)
-            return _own("archive", file, wheel_from_archive(file, builder=builder))
-        case ScriptSource(path):
-            raise SourceInvalid(f"{path} cannot be collected.")
+        case _:
+            return _from_path(source, builder)
 
 
-def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
+def _from_path(source: PathSource, builder: Builder) -> Prepared:
+    place = _absolute(source.path)
+    origin: Origin
+    match source:
+        case FolderSource():
+            check_buildable("folder", str(place), builder.settings)
+            editable = builder.options.editable
+            origin = "editable" if editable else "folder"
+            wheel = wheel_from_folder(place, builder=builder, kind="editable" if editable else "wheel")
+        case WheelSource():
+            origin, wheel = "wheel", wheel_from_file(place, uv=builder.uv)
+        case ArchiveSource():
+            origin, wheel = "archive", wheel_from_archive(place, builder=builder)
+        case ScriptSource():
+            origin = "script"
+            wheel = wheel_from_script(place, interpreter=builder.interpreter, uv=builder.uv)
     return Prepared(
         origin=origin,
         source=str(place),
@@ -91,6 +94,7 @@ def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
         requirement=wheel.required(),
         wheel=wheel.path,
         locked=wheel.locked,
+        editable=place if origin == "editable" else None,
     )
 
 
