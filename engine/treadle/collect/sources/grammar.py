@@ -113,7 +113,10 @@ class PluginSource:
     provenance: Mapping[str, str]
 
 
-Source = IndexSource | FolderSource | WheelSource | ArchiveSource | ScriptSource | GitSource | PluginSource
+PathSource = FolderSource | WheelSource | ArchiveSource | ScriptSource
+"""What lies on this machine."""
+
+Source = IndexSource | PathSource | GitSource | PluginSource
 
 
 def parse_source(text: str) -> Source:

@@ -16,12 +16,14 @@ from treadle.collect.sources.grammar import (
     FolderSource,
     GitSource,
     IndexSource,
+    PathSource,
     PluginSource,
     ScriptSource,
     Source,
     WheelSource,
 )
 from treadle.collect.sources.prepared import Prepared
+from treadle.collect.sources.script_wheel import wheel_from_script
 from treadle.collect.sources.wheels import Wheel, wheel_from_file, wheel_from_folder
 from treadle.collect.uv import Uv
 from treadle.errors import SourceInvalid
@@ -45,7 +47,7 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
     prepared = _prepare(source, builder)
     if prepared.wheel is None:
         return prepared
-    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable"})
+    direct = DirectReferences(builder, local=prepared.origin in {"folder", "editable", "script"})
     locked = direct.take_locked(prepared.locked)
     direct.follow(prepared.wheel, prepared.extras)
     provenance = {**prepared.provenance, **direct.provenance()}
@@ -53,7 +55,6 @@ def prepare(source: Source, *, options: CollectOptions, interpreter: Interpreter
 
 
 def _prepare(source: Source, builder: Builder) -> Prepared:
-    uv = builder.uv
     match source:
         case IndexSource():
             return Prepared(
@@ -64,32 +65,38 @@ def _prepare(source: Source, builder: Builder) -> Prepared:
                 requirement=source.requirement,
                 extras=source.extras,
             )
-        case FolderSource(path):
-            folder = _absolute(path)
-            check_buildable("folder", str(folder), uv.settings)
-            if builder.options.editable:
-                wheel = wheel_from_folder(folder, builder=builder, kind="editable")
-                return replace(_own("editable", folder, wheel), editable=folder)
-            return _own("folder", folder, wheel_from_folder(folder, builder=builder))
-        case WheelSource(path):
-            file = _absolute(path)
-            return _own("wheel", file, wheel_from_file(file, uv=uv))
         case GitSource():
             return _from_git(source, builder)
-        case ArchiveSource(path):
-            file = _absolute(path)
-            return _own("archive", file, wheel_from_archive(file, builder=builder))
-        case ScriptSource(path):
-            raise SourceInvalid(f"{path} cannot be collected.")
-        case PluginSource(path, location, provenance):
-            wheel = _own("plugin", path, wheel_from_file(path, uv=uv))
-            return replace(wheel, source=location, provenance=provenance)
+        case PluginSource():
+            wheel = wheel_from_file(source.wheel, uv=builder.uv)
+            return replace(_own("plugin", source.location, wheel), provenance=source.provenance)
+        case _:
+            return _from_path(source, builder)
 
 
-def _own(origin: Origin, place: Path, wheel: Wheel) -> Prepared:
+def _from_path(source: PathSource, builder: Builder) -> Prepared:
+    place = _absolute(source.path)
+    origin: Origin
+    match source:
+        case FolderSource():
+            check_buildable("folder", str(place), builder.settings)
+            editable = builder.options.editable
+            origin = "editable" if editable else "folder"
+            wheel = wheel_from_folder(place, builder=builder, kind="editable" if editable else "wheel")
+        case WheelSource():
+            origin, wheel = "wheel", wheel_from_file(place, uv=builder.uv)
+        case ArchiveSource():
+            origin, wheel = "archive", wheel_from_archive(place, builder=builder)
+        case ScriptSource():
+            origin = "script"
+            wheel = wheel_from_script(place, interpreter=builder.interpreter, uv=builder.uv)
+    return replace(_own(origin, str(place), wheel), editable=place if origin == "editable" else None)
+
+
+def _own(origin: Origin, source: str, wheel: Wheel) -> Prepared:
     return Prepared(
         origin=origin,
-        source=str(place),
+        source=source,
         name=wheel.name,
         version=wheel.version,
         requirement=wheel.required(),
