@@ -357,6 +357,19 @@ def test_plugin_that_cannot_be_imported_shows_why(
 
 
 @pytest.mark.usefixtures("libraries")
+def test_description_that_cannot_be_learnt_hinders_no_installation(
+    here: Any, write: Any, install_here: Install
+) -> None:
+    write(
+        {"p.py": "import absent\n" + plugin("p", "1", "tiny-lib", members="    description = absent.TEXT\n")}
+    )
+    [done] = install_here().installations
+    assert (done.problem, done.plugin.state) == (None, "ready")
+    assert any("importing p.py to learn its description" in phase for phase in here.phases)
+    assert done.plugin.description["reading"]["metadata"]["unknown"] == ["description"]
+
+
+@pytest.mark.usefixtures("libraries")
 def test_identifier_that_turns_out_to_be_anothers_is_an_error(write: Any, install_here: Install) -> None:
     write({"a.py": plugin("p", "1"), "b.py": plugin("p", "x") + "    version = str(1)\n"})
     found = {Path(done.plugin.location).name: done for done in install_here().installations}

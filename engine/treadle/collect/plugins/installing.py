@@ -26,6 +26,9 @@ from treadle.ledger.packages import get_environment, list_packages
 from treadle.ledger.plugins import PluginRecord, change_plugin, list_plugins, name_plugin
 from treadle.settings import Settings
 
+_NEEDED = frozenset({"name", "version", "requirements"})
+"""Members without which a plugin cannot be installed."""
+
 
 def install(
     settings: Settings,
@@ -133,7 +136,13 @@ class _Installer:
             return plugin, description
         uv = Uv(self.settings, self._progress(plugin))
         boundary = Path(description.boundary)
-        learnt = complete_metadata(metadata, Path(description.path), boundary=boundary, uv=uv)
+        try:
+            learnt = complete_metadata(metadata, Path(description.path), boundary=boundary, uv=uv)
+        except CollectError as error:
+            if not _NEEDED.isdisjoint(metadata.unknown):
+                raise
+            uv.progress.log(f"{', '.join(metadata.unknown)} stay unknown: {error.what}")
+            return plugin, description
         reading = description.reading.model_copy(update={"metadata": learnt})
         completed = description.model_copy(update={"reading": reading})
         name, version = learnt.name or "", learnt.version or ""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from treadle.collect.credentials import without_credentials
 from treadle.errors import SourceInvalid
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
+_BARE_URL = re.compile(
+    r"(?P<url>(git\+[a-z]+://\S+)|(https?://\S+\.whl(#\S*)?))(?P<marker>(\s+;.*)?)", re.IGNORECASE
+)
 _RUNNER = "qhana-plugin-runner"
 
 
@@ -83,10 +87,28 @@ def _requirement(line: str) -> Requirement:
     if "${" in line:
         raise ValueError("variables are not replaced.")
     try:
-        requirement = Requirement(line)
-    except InvalidRequirement as error:
+        requirement = Requirement(_named(line))
+    except (InvalidRequirement, InvalidWheelFilename) as error:
         raise ValueError("that is no requirement.") from error
     url = urlsplit(requirement.url or "")
     if url.password or (url.username and not url.scheme.endswith("ssh")):
         raise ValueError("credentials would be written down everywhere.")
     return requirement
+
+
+def _named(line: str) -> str:
+    """A line with the name that pip would find out for a bare URL.
+
+    It is the one after `egg=`, or that of the wheel, or that of the repository; a package that is called
+    otherwise is found out when it is there.
+    """
+    match = _BARE_URL.fullmatch(line)
+    if match is None:
+        return line
+    path = PurePosixPath(urlsplit(match["url"]).path)
+    egg = re.search(r"[#&]egg=([^&]+)", match["url"])
+    if path.suffix == ".whl":
+        name = str(parse_wheel_filename(path.name)[0])
+    else:
+        name = egg[1] if egg else path.name.partition("@")[0].removesuffix(".git")
+    return f"{name} @ {match['url']}{match['marker']}"

@@ -14,6 +14,7 @@ _FORMAT = "1"
 """Changes whenever the same files would be read differently."""
 
 _APART = frozenset({"__pycache__", "node_modules"})
+_PRODUCTS = frozenset({"build", "dist"})
 _MOST_FILES = 20_000
 _MOST_BYTES = 2_000_000_000
 
@@ -49,7 +50,7 @@ def is_project(folder: Path) -> bool:
 def plugin_files(plugin: Path, *, boundary: Path) -> Iterator[tuple[str, Path]]:
     """The files of a plugin by their names below its parent, in the order of these names.
 
-    Bytecode, virtual environments and what begins with a dot do not count.
+    Bytecode, virtual environments, what builds leave in a project, and what begins with a dot do not count.
 
     Args:
         plugin: The package's folder, or the one file.
@@ -114,7 +115,9 @@ def _files(plugin: Path) -> Iterator[Path]:
 
 
 def _holds_files(folder: Path) -> bool:
-    apart = folder.name in _APART or folder.name.startswith(".")
+    """Whether a folder has more than what tools and builds left there."""
+    product = folder.name.endswith(".egg-info") or (folder.name in _PRODUCTS and is_project(folder.parent))
+    apart = product or folder.name in _APART or folder.name.startswith(".")
     return not apart and not (folder / "pyvenv.cfg").is_file()
 
 

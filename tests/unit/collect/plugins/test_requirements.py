@@ -30,6 +30,23 @@ def test_comments_continued_lines_extras_and_markers_are_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("git+https://example.org/some.one/maxcut.git@7ab0cf4a8131", "maxcut"),
+        ("git+https://example.org/some.one/maxcut", "maxcut"),
+        ("git+ssh://git@example.org/a/Embeddings.git@c5ce#egg=hybrid_autoencoders", "hybrid-autoencoders"),
+        ("git+https://example.org/r@v1#subdirectory=a&egg=thing[fast] ; python_version > '3'", "thing"),
+        ("https://example.org/some_thing-1.0-py3-none-any.whl", "some-thing"),
+    ],
+)
+def test_bare_url_gets_the_name_that_it_tells(line: str, name: str) -> None:
+    [found] = parse_requirements(line)
+    assert found.name == name
+    assert found.requirement.url == line.partition(" ;")[0]
+    assert (found.requirement.marker is not None) == (" ;" in line)
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
         ("-r other.txt", "options of pip"),
@@ -38,7 +55,9 @@ def test_comments_continued_lines_extras_and_markers_are_read() -> None:
         ("numpy==1 --hash=sha256:00", "options of pip"),
         ("./local", "no requirement"),
         ("numpy = 3", "no requirement"),
-        ("git+https://example.org/r#egg=r", "no requirement"),
+        ("https://example.org/r.tar.gz", "no requirement"),
+        ("https://example.org/r.whl", "no requirement"),
+        ("git+https://s3cret@example.org/r", "credentials"),
         ("thing @ https://ana:s3cret@example.org/thing.whl", "credentials"),
         ("thing @ git+https://s3cret@example.org/thing", "credentials"),
         ("numpy==${VERSION}", "variables are not replaced"),

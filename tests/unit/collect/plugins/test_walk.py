@@ -97,6 +97,14 @@ def test_digest_is_of_names_and_contents_that_count(write: Any) -> None:
     assert len({before, after, content_digest(folder / "p", boundary=folder)}) == 3
 
 
+def test_what_a_build_leaves_in_a_project_does_not_count(write: Any) -> None:
+    folder = write({"project/pyproject.toml": "", "project/a/build/x.py": "", "project/setup.py": ""})
+    before = content_digest(folder / "project", boundary=folder)
+    write({"project/build/lib/x.py": "", "project/a.egg-info/PKG-INFO": "", "project/env/pyvenv.cfg": ""})
+    assert content_digest(folder / "project", boundary=folder) == before
+    assert "project/a/build/x.py" in dict(plugin_files(folder / "project", boundary=folder))
+
+
 def test_link_may_lead_to_a_file_of_the_same_folder_only(write: Any, tmp_path: Path) -> None:
     folder = write({"p/__init__.py": PLUGIN, "shared.csv": "1\n"})
     (folder / "p" / "table.csv").symlink_to("../shared.csv")
