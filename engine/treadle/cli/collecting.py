@@ -11,7 +11,7 @@ from treadle.collect import Collected, CollectOptions
 from treadle.collect.collection import find_collected
 from treadle.collect.credentials import without_credentials
 from treadle.collect.progress import Progress
-from treadle.collect.sources.grammar import parse_source
+from treadle.collect.sources.grammar import PathSource, parse_source
 from treadle.errors import CollectError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def collect_here(source: str, options: CollectOptions, session: Session) -> Coll
 
 def _absolute(source: str) -> str:
     """Return a path as one that another process finds too; any other source as it is."""
-    path = getattr(parse_source(source), "path", None)
-    return source if path is None else str(path.expanduser().absolute())
+    asked = parse_source(source)
+    return str(asked.path.expanduser().absolute()) if isinstance(asked, PathSource) else source
 
 
 def _each_once() -> Callable[[str], None]:

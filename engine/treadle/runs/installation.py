@@ -26,9 +26,6 @@ PLUGINS = "plugins"
 
 _NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "afs", "fuse.")
 _OCTAL = re.compile(r"\\([0-7]{3})")
-NOT_BUILT = frozenset({"custom", "python"})
-"""Origins of packages whose environment is not of our making."""
-
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -118,7 +115,7 @@ def _packages(settings: Settings) -> Finding:
     broken = [
         f"{package.name} {package.version}"
         for package in active
-        if package.origin not in NOT_BUILT and not is_usable(there[package.environment_id])
+        if package.origin not in packages.NOT_OURS and not is_usable(there[package.environment_id])
     ]
     if broken:
         what = f"Units of {', '.join(broken)} cannot run: the environment or its interpreter is gone"
