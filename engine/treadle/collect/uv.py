@@ -11,7 +11,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from treadle.collect.credentials import without_credentials
+from treadle.collect.credentials import secrets_of, without_credentials
 from treadle.collect.program import run_program
 from treadle.collect.progress import Progress
 from treadle.collect.storage import REFUSALS, storage_full
@@ -70,11 +70,12 @@ class Uv:
             Cancelled: The progress was told to stop.
         """
         command = [find_uv_bin(), *arguments, *_ALWAYS]
+        environment = _environment(os.environ)
         try:
             ended = run_program(
                 command,
                 folder=folder,
-                environment=_environment(os.environ),
+                environment=environment,
                 seconds=self.settings.build_seconds,
                 progress=self.progress,
             )
@@ -82,7 +83,7 @@ class Uv:
             raise UvFailed(f"It was stopped after {error.timeout:.0f} seconds (build_seconds).") from error
         if ended.status == 0:
             return ended.output
-        words = without_credentials(ended.errors.strip() or ended.output.strip())
+        words = without_credentials(ended.errors.strip() or ended.output.strip(), secrets_of(environment))
         refusal = _refusal(words, folder)
         if refusal is not None:
             raise refusal
