@@ -16,8 +16,9 @@ SECRETS = (PASSWORD.encode(), quote(PASSWORD, safe="").encode(), b"bWU6aHVudGVy"
 
 
 @pytest.fixture
-def private(index, make_wheel):
+def private(here, index, make_wheel, monkeypatch: pytest.MonkeyPatch):
     """An index that serves a task package and what it needs to the user `me` alone."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(here.settings.home / "cache"))  # searched for secrets, too
     index.password = PASSWORD
     index.add(make_wheel("tiny-tasks", "1.0", requires=["lib"]), make_wheel("lib", "1.0", files={}))
     return index
