@@ -8,11 +8,11 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from treadle.collect.credentials import without_credentials
+from treadle.collect.credentials import secrets_of, without_credentials
 from treadle.collect.progress import Progress
 
 _POLL_SECONDS = 0.1
@@ -61,7 +61,7 @@ def run_program(
         start_new_session=True,
     ) as process:
         try:
-            output, errors = _read(process, command, seconds, progress)
+            output, errors = _read(process, command, seconds, progress, secrets_of(environment))
         finally:
             _kill(process)
         return Ended(process.wait(), output, errors)
@@ -88,7 +88,11 @@ class _Text:
 
 
 def _read(
-    process: subprocess.Popen[bytes], command: Sequence[str], seconds: float, progress: Progress
+    process: subprocess.Popen[bytes],
+    command: Sequence[str],
+    seconds: float,
+    progress: Progress,
+    secrets: Collection[str],
 ) -> tuple[str, str]:
     deadline = time.monotonic() + seconds
     output, errors = _Text(), _Text()
@@ -110,7 +114,7 @@ def _read(
                 data = os.read(key.fd, _CHUNK_BYTES)
                 for line in key.data.add(data):
                     if key.data is errors:
-                        progress.log(without_credentials(line))
+                        progress.log(without_credentials(line, secrets))
                 if not data:
                     selector.unregister(key.fileobj)
     return "".join(output.parts), "".join(errors.parts)

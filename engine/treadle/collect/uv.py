@@ -12,7 +12,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from treadle.collect.cache import cache_variables
-from treadle.collect.credentials import without_credentials
+from treadle.collect.credentials import secrets_of, without_credentials
 from treadle.collect.program import run_program
 from treadle.collect.progress import Progress
 from treadle.collect.storage import REFUSALS, storage_full
@@ -71,11 +71,12 @@ class Uv:
             Cancelled: The progress was told to stop.
         """
         command = [find_uv_bin(), *arguments, *_ALWAYS]
+        environment = {**_environment(os.environ), **cache_variables(os.environ, self.settings)}
         try:
             ended = run_program(
                 command,
                 folder=folder,
-                environment={**_environment(os.environ), **cache_variables(os.environ, self.settings)},
+                environment=environment,
                 seconds=self.settings.build_seconds,
                 progress=self.progress,
             )
@@ -83,7 +84,7 @@ class Uv:
             raise UvFailed(f"It was stopped after {error.timeout:.0f} seconds (build_seconds).") from error
         if ended.status == 0:
             return ended.output
-        words = without_credentials(ended.errors.strip() or ended.output.strip())
+        words = without_credentials(ended.errors.strip() or ended.output.strip(), secrets_of(environment))
         refusal = _refusal(words, folder)
         if refusal is not None:
             raise refusal
