@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.benchmarks import (
     chain,
+    collecting,
     command_units,
     function_units,
     many_units,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Reading]]] = {
     "many": many_units.measure,
     "merging": merging.measure,
     "slurm": on_slurm.measure,
+    "collecting": collecting.measure,
 }
 
 
