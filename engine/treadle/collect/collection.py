@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from treadle.collect.contents import Contents
 from treadle.collect.environments.build import build_environment, is_usable
 from treadle.collect.environments.staging import build_once
-from treadle.collect.manifests.derived import RequirementMissing, derive_manifest
-from treadle.collect.manifests.installed import TaskPackage, read_package
+from treadle.collect.manifests.derived import RequirementMissing
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
 from treadle.collect.progress import Progress
 from treadle.collect.register import (
@@ -101,7 +101,8 @@ def collect(
     uv = Uv(settings, progress)
     find = partial(find_target, source, options=options, uv=uv, known=partial(known_lock, ledger))
     target = find(also=partial(known_also, ledger))
-    there = find_registered(ledger, target) if is_usable(target.folder) else None
+    changeable = target.prepared.editable is not None
+    there = None if changeable or not is_usable(target.folder) else find_registered(ledger, target)
     try:
         found = there or _install(target, ledger, uv)
     except RequirementMissing as missing:
@@ -161,29 +162,17 @@ def preview(
 
 
 def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
-    def read(environment: Path) -> TaskPackage:
-        return read_package(
-            environment,
-            name=target.name,
-            version=target.lock.version(target.name),
-            extras=target.extras,
-            editable=target.prepared.editable,
-            may_have_none=target.origin == "plugin",
-        )
-
-    def inspect(aside: Path) -> TaskPackage:
-        derive_manifest(
-            aside,
-            name=target.name,
-            editable=target.prepared.editable,
-            seconds=uv.settings.build_seconds,
-            progress=uv.progress,
-        )
-        return read(aside)
+    contents = Contents.of_target(target)
 
     def build(aside: Path) -> None:
         uv.progress("building the environment")
-        build_environment(aside, lock=target.lock, interpreter=target.interpreter, uv=uv, inspect=inspect)
+        build_environment(
+            aside,
+            lock=target.lock,
+            interpreter=target.interpreter,
+            uv=uv,
+            inspect=partial(contents.complete, uv=uv),
+        )
 
     check_replaceable(ledger, target)
     build_once(
@@ -193,5 +182,4 @@ def _install(target: Target, ledger: Ledger, uv: Uv) -> Registered:
         waiting=lambda: uv.progress("waiting for another process that builds the same environment"),
     )
     uv.progress("reading the manifest")
-    package = read(target.folder)
-    return register(ledger, target, package)
+    return register(ledger, target, contents.read(target.folder, uv))
