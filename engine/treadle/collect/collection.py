@@ -175,7 +175,8 @@ def preview(
 
 
 def _find(target: Target, ledger: Ledger) -> Registered | None:
-    return find_registered(ledger, target) if is_usable(target.folder) else None
+    changeable = target.prepared.editable is not None
+    return None if changeable or not is_usable(target.folder) else find_registered(ledger, target)
 
 
 def _collected(found: Registered, *, new: bool, start: float) -> Collected:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from treadle.collect import Progress
+from treadle.collect.contents import Contents
+from treadle.collect.uv import Uv
 from treadle.errors import BuildFailed, ManifestInvalid
 from treadle.model.task import TaskType
 
@@ -273,3 +276,30 @@ def make_pydantic(make_wheel) -> Path:
         "pydantic_core.py": "def to_jsonable_python(value): return value\n",
     }
     return make_wheel("pydantic", "2.0", files=files)
+
+
+def test_functions_of_an_editable_package_are_described_as_they_are_now(
+    here, functions, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    source = project / "edited.py"
+    source.write_text("def measure(zarr_url: str, level: int) -> None: ...\n")
+    files = {"edited.pth": f"{project}\n"}
+    wheel = functions("", {"Measure": "edited:measure"}, name="edited", files=files)
+    environment = Path(here.collect(wheel).environment.path)
+    contents = Contents("edited", "1.0", "editable", editable=project)
+    uv = Uv(here.settings, Progress(here.phases.append))
+
+    def arguments() -> set[str]:
+        package = contents.read(environment, uv)
+        assert not package.root.is_relative_to(environment)
+        assert (package.root / "edited--measure.py").is_file()
+        [task] = package.tasks
+        return set(task.parallel.args_schema["properties"])
+
+    assert arguments() == {"zarr_url", "level"}
+    source.write_text("def measure(zarr_url: str, sigma: float) -> None: ...\n")
+    assert arguments() == {"zarr_url", "sigma"}
+    (project / "__FRACTAL_MANIFEST__.json").write_text('{"manifest_version": "2", "task_list": []}')
+    assert contents.read(environment, uv).tasks == ()

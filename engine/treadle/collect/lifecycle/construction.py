@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,7 +109,7 @@ def construct(
                 _announce(ledger, wanted, "building")
                 build_aside(wanted.folder, lambda aside: _build(wanted, aside, uv))
             uv.progress("reading the manifest")
-            package = wanted.contents.read(wanted.folder)
+            package = wanted.contents.read(wanted.folder, uv)
             with ledger.writing() as tx:
                 return then(tx, wanted.record(tx), package)
     except BaseException:
@@ -177,5 +178,5 @@ def _build(wanted: Construction, aside: Path, uv: Uv) -> None:
         interpreter=wanted.interpreter,
         options=wanted.options,
         uv=uv,
-        inspect=lambda environment: wanted.contents.complete(environment, uv),
+        inspect=partial(wanted.contents.complete, uv=uv),
     )

@@ -24,7 +24,7 @@ from treadle.errors import BuildFailed
 from treadle.model import marks
 
 FOLDER = "treadle-tasks"
-"""Where an environment has the derived manifest and its launchers: beside the packages, as files of theirs.
+"""Name of the folder for derived manifest and launchers, beside the packages as if they were files of theirs.
 
 So they are as immutable as those, and warm interpreters run them. No module can have that name.
 """
@@ -60,8 +60,13 @@ class Derived:
     problems: tuple[Problem, ...]
 
 
+def derived_folder(environment: Path) -> Path:
+    """Where an environment has the derived manifest of the package that it was built for."""
+    return site_packages(environment) / FOLDER
+
+
 def derive_manifest(
-    environment: Path, *, name: str, editable: Path | None, seconds: float, progress: Progress
+    environment: Path, folder: Path, *, name: str, editable: Path | None, seconds: float, progress: Progress
 ) -> None:
     """Write a manifest and launchers for a package that ships none but has task functions.
 
@@ -69,7 +74,8 @@ def derive_manifest(
     Nothing happens if it ships a manifest, or names no functions.
 
     Args:
-        environment: An environment that is still being built.
+        environment: An environment that is still being built, or that of an editable package.
+        folder: Where manifest and launchers go.
         name: Normalised name of the distribution.
         editable: Folder of the project whose own files the package uses; None: it has its own.
         seconds: What the package may take to be imported and described.
@@ -83,6 +89,8 @@ def derive_manifest(
     """
     distribution = find_distribution(environment, name)
     named = entry_points(distribution)
+    if named or editable is not None:
+        _install_programs(environment)
     if not named or manifests_of(distribution, editable):
         return
     pydantic = next(
@@ -91,16 +99,16 @@ def derive_manifest(
     if pydantic is None or Version(pydantic.version).major < 2:
         raise RequirementMissing(REQUIREMENT)
     progress(f"describing the tasks of {name}")
-    _install_programs(environment)
     derived = derive(environment, name, named, seconds=seconds, progress=progress)
     if derived.problems:
         raise ProblemsFound(f"The functions of {name} cannot be its tasks", derived.problems)
-    folder = site_packages(environment) / FOLDER
-    folder.mkdir()
-    for file, text in launchers(derived.tasks).items():
-        (folder / file).write_text(text, encoding="utf-8")
     described = manifest(derived.tasks, distribution=name, version=distribution.version)
-    (folder / MANIFEST).write_text(json.dumps(described, indent=2), encoding="utf-8")
+    files = {**launchers(derived.tasks), MANIFEST: json.dumps(described, indent=2)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        fresh = folder / f".{file}.new"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(folder / file)
 
 
 def entry_points(distribution: Distribution) -> tuple[EntryPoint, ...]:
@@ -178,6 +186,8 @@ def _variables(inherited: Mapping[str, str], scratch: str) -> dict[str, str]:
 def _install_programs(environment: Path) -> None:
     """Put beside the packages what launchers import, and what stands for Treadle where it is missing."""
     site = site_packages(environment)
+    if (site / "_treadle_launch.py").exists():
+        return
     shutil.copyfile(_PROGRAMS / "launch.py", site / "_treadle_launch.py")
     if not any(Distribution.discover(name="treadle", path=[str(site)])):
         shutil.copyfile(str(marks.__file__), site / "treadle.py")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from treadle.collect.manifests.derived import FOLDER, GROUP
-from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of, site_packages
+from treadle.collect.manifests.derived import GROUP
+from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of
 from treadle.collect.manifests.launchers import DERIVED
 from treadle.errors import ManifestInvalid, SourceInvalid
 from treadle.model.manifest import parse_manifest
@@ -42,6 +42,7 @@ def read_package(
     name: str,
     version: str,
     extras: Sequence[str],
+    derived: Path | None = None,
     editable: Path | None = None,
     may_have_none: bool = False,
 ) -> TaskPackage:
@@ -52,6 +53,7 @@ def read_package(
         name: Normalised name of the distribution.
         version: Its version.
         extras: Normalised extras that were asked for.
+        derived: Folder of the manifest that was derived if the package ships none; None: that has not been.
         editable: Folder of the project whose own files the package uses; None: it has its own.
         may_have_none: Whether a package without tasks is fine; its root is the environment then.
 
@@ -62,10 +64,10 @@ def read_package(
     distribution = find_distribution(environment, name)
     _check_extras(distribution, name, version, extras)
     shipped = manifests_of(distribution, editable)
-    paths = shipped or _derived(environment, name)
+    paths = shipped or _derived(derived, name)
     if not paths and may_have_none:
         return TaskPackage(Path(), ())
-    manifest_path = _only(paths, [environment, *([editable] if editable else [])], name)
+    manifest_path = _only(paths, [each for each in (environment, editable, derived) if each], name)
     root = manifest_path.parent
     tasks = read_manifest(manifest_path, root=root, name=name, version=version)
     if root.is_relative_to(environment):
@@ -88,11 +90,11 @@ def read_manifest(path: Path, *, root: Path, name: str, version: str) -> tuple[T
     return manifest.tasks(name, version)
 
 
-def _derived(environment: Path, name: str) -> tuple[Path, ...]:
-    """The derived manifest of an environment, if it is this package's."""
-    path = site_packages(environment) / FOLDER / MANIFEST
-    if not path.is_file():
+def _derived(folder: Path | None, name: str) -> tuple[Path, ...]:
+    """The derived manifest of a folder, if it is this package's."""
+    if folder is None or not (folder / MANIFEST).is_file():
         return ()
+    path = folder / MANIFEST
     made_from = json.loads(path.read_text(encoding="utf-8"))[DERIVED]["distribution"]
     return (path,) if made_from == name else ()
 

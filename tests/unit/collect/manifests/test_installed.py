@@ -38,7 +38,8 @@ def install(environment: Path, files: Mapping[str, str], extras: tuple[str, ...]
 
 
 def read(environment: Path, extras: tuple[str, ...] = ()) -> TaskPackage:
-    return read_package(environment, name="tiny-tasks", version="1.0", extras=extras)
+    derived = environment / SITE / "treadle-tasks"
+    return read_package(environment, name="tiny-tasks", version="1.0", extras=extras, derived=derived)
 
 
 def test_tasks_and_root_come_from_the_folder_of_the_manifest(environment: Path) -> None:
