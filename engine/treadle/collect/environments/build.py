@@ -12,7 +12,7 @@ from typing import Literal
 from treadle.collect.environments.bytecode import compile_bytecode
 from treadle.collect.environments.installing import Installer
 from treadle.collect.environments.interpreter import Interpreter
-from treadle.collect.environments.removal import measure, seal
+from treadle.collect.environments.removal import add_sealed, seal
 from treadle.collect.lock import Lock
 from treadle.collect.options import CollectOptions
 from treadle.collect.uv import Uv
@@ -111,14 +111,14 @@ def build_environment(
     compile_bytecode(environment, interpreter=interpreter, settings=uv.settings, progress=heard.progress)
     inspect(environment)
     _write(environment, "log", "".join(f"{line}\n" for line in lines))
+    size = seal(environment)
     facts = Facts(
         python=str(interpreter.path),
         python_version=interpreter.version,
         build_seconds=round(time.monotonic() - start, 3),
-        size_bytes=measure(environment).total,
+        size_bytes=size,
     )
-    (environment / _FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    seal(environment)
+    add_sealed(environment, _FACTS, json.dumps(asdict(facts)))
 
 
 def _write(environment: Path, record: Record, text: str) -> None:

@@ -13,20 +13,37 @@ _READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _ENTER = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
-def seal(folder: Path) -> None:
+def seal(folder: Path) -> int:
     """Take from everybody the right to write below a folder; what is linked there from elsewhere, too.
 
     Who may run a file of it afterwards is who may read it, if its owner could run it.
+
+    Returns:
+        The sum of the sizes of its files, in bytes.
     """
-    for place, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            path = os.path.join(place, name)  # noqa: PTH118 - there are tens of thousands
-            mode = os.lstat(path).st_mode
-            sealed = _READ | (_ENTER if mode & stat.S_IXUSR else 0)
-            if stat.S_ISREG(mode) and stat.S_IMODE(mode) != sealed:
+    size = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                size += seal(Path(entry.path))
+                continue
+            found = entry.stat(follow_symlinks=False)
+            size += found.st_size
+            sealed = _READ | (_ENTER if found.st_mode & stat.S_IXUSR else 0)
+            if stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) != sealed:
                 with suppress(PermissionError):  # a link to what another account owns
-                    os.chmod(path, sealed)  # noqa: PTH101
-        os.chmod(place, _READ | _ENTER)  # noqa: PTH101
+                    Path(entry.path).chmod(sealed)
+    folder.chmod(_READ | _ENTER)
+    return size
+
+
+def add_sealed(folder: Path, name: str, text: str) -> None:
+    """Write a file into a sealed folder that nobody else uses yet."""
+    folder.chmod(stat.S_IRWXU)
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    file.chmod(_READ)
+    folder.chmod(_READ | _ENTER)
 
 
 def remove_tree(folder: Path) -> None:
