@@ -137,14 +137,6 @@ def list_plugins(tx: Transaction) -> list[PluginRecord]:
     return [PluginRecord(**row) for row in tx.execute(query).mappings()]
 
 
-def forget_package(tx: Transaction, package_id: int) -> None:
-    """Make the plugins that are installed as a package such that are not, so that it can be deleted."""
-    change = update(plugins).where(plugins.c.package_id == package_id).values(package_id=None)
-    tx.execute(change)
-    ready = plugins.c.package_id.is_(None), plugins.c.state == "ready"
-    tx.execute(update(plugins).where(*ready).values(state="found"))
-
-
 def _record(tx: Transaction, number: int) -> PluginRecord:
     query = select(*_RECORD).where(plugins.c.id == number)
     return PluginRecord(**tx.execute(query).mappings().one())

@@ -9,7 +9,6 @@ from treadle.ledger import Ledger
 from treadle.ledger.plugins import (
     FoundPlugin,
     change_plugin,
-    forget_package,
     list_plugins,
     name_plugin,
     record_plugins,
@@ -66,12 +65,3 @@ def test_name_that_was_learnt_later_is_recorded(ledger: Ledger) -> None:
         [first] = record_plugins(tx, [replace(FOUND, name=None, version=None, identifier=None)])
         named = name_plugin(tx, first, name="p", version="2", identifier="p@2")
     assert (named.id, named.name, named.version, named.identifier) == (first.id, "p", "2", "p@2")
-
-
-def test_package_that_is_to_go_is_forgotten(ledger: Ledger, add_package: Any) -> None:
-    with ledger.writing() as tx:
-        first, _ = record_plugins(tx, [OTHER, FOUND])
-        package = add_package(tx)
-        change_plugin(tx, first, state="ready", problem=None, description={}, package_id=package.id)
-        forget_package(tx, package.id)
-        assert [(plugin.package_id, plugin.state) for plugin in list_plugins(tx)] == [(None, "found")] * 2

@@ -161,11 +161,9 @@ def _offered(module: Module) -> Iterator[PluginClass]:
     if own:
         yield from own
         return
-    files = [found.file for found in module.imports.values()] + module.everything
-    for file in dict.fromkeys(files):
-        if file is not None and file != module.file:
-            other = module.plugin.read(file)
-            yield from (found for node in _classes(other) if (found := _plugin_class(other, node, ())))
+    for file in dict.fromkeys(module.used):
+        other = module.plugin.read(file)
+        yield from (found for node in _classes(other) if (found := _plugin_class(other, node, ())))
 
 
 def _classes(module: Module) -> Iterator[ast.ClassDef]:

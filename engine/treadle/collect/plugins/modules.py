@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +36,8 @@ class Module:
         plugin: All modules of the plugin.
         tree: Its statements.
         constants: Names that are bound once, at its top, to an expression.
-        imports: Names that come from the plugin's other modules.
-        everything: Modules from which everything is taken.
+        imports: Names that are bound once, by an import from the plugin's other modules.
+        used: Modules of the plugin from which it takes anything, in the order of its imports.
     """
 
     file: Path
@@ -45,7 +45,7 @@ class Module:
     tree: ast.Module
     constants: dict[str, ast.expr] = field(default_factory=dict)
     imports: dict[str, Import] = field(default_factory=dict)
-    everything: list[Path] = field(default_factory=list)
+    used: list[Path] = field(default_factory=list)
     _values: dict[str, Literal] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
 
@@ -166,12 +166,25 @@ def assigned(statement: ast.stmt) -> tuple[str, ast.expr] | None:
 
 def bound_names(statement: ast.stmt) -> Iterator[str]:
     """The names that a statement binds by itself, without those of the statements in it."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield statement.name
-        return
-    own = [statement.target] if isinstance(statement, ast.AugAssign | ast.AnnAssign | ast.For) else []
-    own += statement.targets if isinstance(statement, ast.Assign | ast.Delete) else []
-    for target in own:
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in aliases)
+        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+            yield from _names_in(targets)
+        case (
+            ast.AugAssign(target=target)
+            | ast.For(target=target)
+            | ast.AnnAssign(target=target, value=ast.expr())
+        ):
+            yield from _names_in([target])
+        case ast.With(items=items):
+            yield from _names_in([item.optional_vars for item in items if item.optional_vars])
+
+
+def _names_in(targets: Iterable[ast.expr]) -> Iterator[str]:
+    for target in targets:
         yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
@@ -180,28 +193,28 @@ def _bind(module: Module) -> None:
     at_top = set(map(id, module.tree.body))
     bound: set[str] = set()
     for statement in statements(module.tree.body):
-        pair = assigned(statement)
+        names = list(bound_names(statement))
+        for name in names:
+            module.constants.pop(name, None)
+            module.imports.pop(name, None)
         if isinstance(statement, ast.ImportFrom):
-            _bind_import(module, statement)
-        elif pair and id(statement) in at_top and pair[0] not in bound:
+            _bind_import(module, statement, bound)
+        elif (pair := assigned(statement)) and id(statement) in at_top and pair[0] not in bound:
             module.constants[pair[0]] = pair[1]
-            bound.add(pair[0])
-        else:
-            for name in bound_names(statement):
-                module.constants.pop(name, None)
-                bound.add(name)
+        bound.update(names)
 
 
-def _bind_import(module: Module, statement: ast.ImportFrom) -> None:
+def _bind_import(module: Module, statement: ast.ImportFrom, bound: Collection[str]) -> None:
     named = statement.module or ""
     if statement.level == 0 and named.partition(".")[0] != module.plugin.root.name:
         return
     for alias in statement.names:
+        name = alias.asname or alias.name
         found = module.plugin.find(module.file, statement.level, named, alias.name)
-        if alias.name == "*" and found.file is not None:
-            module.everything.append(found.file)
-        else:
-            module.imports[alias.asname or alias.name] = found
+        if found.file is not None and found.file != module.file:
+            module.used.append(found.file)
+        if name not in bound:
+            module.imports[name] = found
 
 
 def _module_file(place: Path) -> Path | None:

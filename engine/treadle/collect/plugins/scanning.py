@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -18,6 +18,7 @@ from treadle.collect.plugins.walk import candidates, content_digest, is_package,
 from treadle.collect.progress import Progress
 from treadle.errors import SourceInvalid
 from treadle.ledger import Ledger
+from treadle.ledger.packages import list_packages
 from treadle.ledger.plugins import FoundPlugin, PluginRecord, list_plugins, record_plugins
 from treadle.settings import Settings
 
@@ -69,11 +70,13 @@ def scan(settings: Settings, ledger: Ledger, progress: Progress) -> ScanReport:
                 looks.setdefault(look.location, look)
         except SourceInvalid as error:
             places.problems.append(PlaceProblem(place.origin, Problem.of(error)))
-    twice = _twice(looks.values())
-    found = [_found(look, known.get(look.location), twice.get(look.location)) for look in looks.values()]
     unseen = {problem.origin for problem in places.problems if not problem.missing}
     with ledger.writing() as tx:
-        plugins = record_plugins(tx, found, unseen=unseen)
+        known = {plugin.location: plugin for plugin in list_plugins(tx)}
+        updated = [_updated(look, known.get(look.location)) for look in looks.values()]
+        active = {package.id for package in list_packages(tx) if package.active}
+        installed = {place for place, plugin in known.items() if plugin.package_id in active}
+        plugins = record_plugins(tx, _found(updated, installed), unseen=unseen)
     return ScanReport(tuple(plugins), tuple(places.problems))
 
 
@@ -118,7 +121,6 @@ def _look_into(place: Place, known: Mapping[str, PluginRecord], progress: Progre
 
 def _look(place: Place, path: Path, known: Mapping[str, PluginRecord]) -> _Look:
     location = place.location(path)
-    earlier = known.get(location)
     try:
         boundary = place.boundary(path)
         digest = content_digest(path, boundary=boundary)
@@ -126,31 +128,39 @@ def _look(place: Place, path: Path, known: Mapping[str, PluginRecord]) -> _Look:
         reading = Reading(kind="plugin", problem=Problem.of(error))
         unread = Description(reading=reading, path=str(path), boundary=str(place.path))
         return _Look(place.origin, location, "", unread)
-    kept = _kept(earlier, digest) if earlier else None
+    kept = _on_record(known.get(location), digest)
     description = Description(
         reading=kept.reading if kept else read(path),
         path=str(path),
         boundary=str(boundary),
         provenance=place.provenance(path),
-        installed=kept.installed if kept else _installed(earlier),
-        failure=kept.failure if kept else None,
     )
     return _Look(place.origin, location, digest, description)
 
 
-def _kept(earlier: PluginRecord, digest: str) -> Description | None:
-    """What is known of a plugin whose files are the same, unless it was written in another form."""
-    if earlier.digest != digest:
+def _updated(look: _Look, present: PluginRecord | None) -> _Look:
+    """Add what became of a plugin, which an installation may have changed since the scan began."""
+    known = _on_record(present, look.digest)
+    if known is None:
+        installed = _installed(present)
+        return replace(look, description=look.description.model_copy(update={"installed": installed}))
+    became = {"reading": known.reading, "installed": known.installed, "failure": known.failure}
+    return replace(look, description=look.description.model_copy(update=became))
+
+
+def _on_record(plugin: PluginRecord | None, digest: str) -> Description | None:
+    """What is known of these very files, unless it was written in another form."""
+    if plugin is None or not digest or plugin.digest != digest:
         return None
     try:
-        return Description.of(earlier)
+        return Description.of(plugin)
     except ValidationError:
         return None
 
 
-def _installed(earlier: PluginRecord | None) -> str:
+def _installed(plugin: PluginRecord | None) -> str:
     try:
-        return Description.of(earlier).installed if earlier else ""
+        return Description.of(plugin).installed if plugin else ""
     except ValidationError:
         return ""
 
@@ -177,19 +187,26 @@ def two_places(identifier: str, locations: Sequence[str]) -> Problem:
     )
 
 
-def _found(look: _Look, earlier: PluginRecord | None, twice: Problem | None) -> FoundPlugin:
-    metadata = look.reading.metadata
-    problem = look.reading.problem or twice or look.description.failure
-    installed = earlier is not None and earlier.package_id is not None
-    return FoundPlugin(
-        kind=look.reading.kind,
-        origin=look.origin,
-        location=look.location,
-        name=metadata.name,
-        version=metadata.version,
-        identifier=look.identifier,
-        state=state_of(look.description, look.digest, problem=problem, installed=installed),
-        problem=str(problem) if problem else None,
-        description=look.description.model_dump(mode="json"),
-        digest=look.digest,
-    )
+def _found(looks: Sequence[_Look], installed: Collection[str]) -> list[FoundPlugin]:
+    """What goes on record; of what is at an installed location the package is there."""
+    twice = _twice(looks)
+    found = []
+    for look in looks:
+        metadata = look.reading.metadata
+        there = look.location in installed
+        problem = look.reading.problem or twice.get(look.location) or look.description.failure
+        found.append(
+            FoundPlugin(
+                kind=look.reading.kind,
+                origin=look.origin,
+                location=look.location,
+                name=metadata.name,
+                version=metadata.version,
+                identifier=look.identifier,
+                state=state_of(look.description, look.digest, problem=problem, installed=there),
+                problem=str(problem) if problem else None,
+                description=look.description.model_dump(mode="json"),
+                digest=look.digest,
+            )
+        )
+    return found

@@ -103,6 +103,34 @@ def test_members_are_inherited_and_the_common_base_is_no_plugin(write: Any) -> N
 
 
 @pytest.mark.parametrize(
+    ("top", "version"),
+    [
+        ("V: str\nV = '1'", "1"),
+        ("V: str = '1'", "1"),
+        ("V = '1'\nV = '2'", None),
+        ("V = '1'\nfrom elsewhere import V", None),
+        ("from elsewhere import V\nV = '1'", None),
+        ("V = '1'\nfor V in '23': pass", None),
+        ("V = '1'\nwith open('f') as V: pass", None),
+        ("V = '1'\nV += '2'", None),
+        ("V = '1'\ndef V(): pass", None),
+        ("V, W = '1', '2'", None),
+        ("try:\n    V = '1'\nexcept ImportError:\n    V = '2'", None),
+        ("V = '1'\ndel V", None),
+    ],
+)
+def test_name_that_is_bound_twice_or_elsewhere_is_not_taken_for_a_constant(
+    tmp_path: Path, top: str, version: str | None
+) -> None:
+    (tmp_path / "p.py").write_text(
+        f"{top}\n{IMPORT}class P(QHAnaPluginBase):\n    name = 'p'\n    version = V\n"
+    )
+    found = read_metadata(tmp_path / "p.py")
+    assert found.version == version
+    assert found.unknown == (("version",) if version is None else ())
+
+
+@pytest.mark.parametrize(
     ("body", "requirements"),
     [
         ("return 'a\\n' 'b'", "a\nb"),

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from treadle.collect import Progress
-from treadle.collect.plugins import ScanReport, reading, scan
+from treadle.collect.plugins import ScanReport, reading, scan, walk
+from treadle.collect.plugins.description import Description
 from treadle.ledger import Ledger, sqlite_url
-from treadle.ledger.plugins import list_plugins
+from treadle.ledger.packages import add_environment, add_package
+from treadle.ledger.plugins import change_plugin, list_plugins
 from treadle.settings import Settings
 
 Scan = Callable[..., ScanReport]
@@ -143,6 +145,57 @@ def test_missing_folder_and_bad_line_are_told_and_hinder_nothing(write: Any, sca
     assert "Line 2 of git_plugins, git+nonsense" in report.problems[0].problem.what
     assert states(report) == {"a.py": "found"}
     assert report.failed
+
+
+def test_installation_that_ends_during_a_scan_is_not_forgotten(
+    write: Any, scan_here: Scan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write({"a.py": plugin("a")})
+    [found] = scan_here(folder).plugins
+    with ledger.writing() as tx:
+        environment = add_environment(
+            tx,
+            environment_id="e",
+            lock="",
+            python="/usr/bin/python3",
+            python_version="3.11.2",
+            path="/e",
+            build_seconds=0,
+            size_bytes=0,
+        )
+        package = add_package(
+            tx,
+            name="plugin-a",
+            version="1",
+            origin="plugin",
+            source=found.location,
+            environment_id=environment.id,
+            root="/e",
+            tasks=[],
+        )
+    candidates = walk.candidates
+
+    def install_meanwhile(place: Path) -> list[Path]:
+        done = Description.of(found).model_copy(update={"installed": found.digest})
+        with ledger.writing() as tx:
+            change_plugin(
+                tx,
+                found,
+                state="ready",
+                problem=None,
+                description=done.model_dump(mode="json"),
+                package_id=package.id,
+            )
+        return candidates(place)
+
+    monkeypatch.setattr("treadle.collect.plugins.scanning.candidates", install_meanwhile)
+    assert states(scan_here(folder)) == {"a.py": "ready"}
+    monkeypatch.undo()
+    assert states(scan_here(folder)) == {"a.py": "ready"}
+    write({"a.py": plugin("a") + "# changed\n"})
+    assert states(scan_here(folder)) == {"a.py": "found"}
+    write({"a.py": plugin("a")})
+    assert states(scan_here(folder)) == {"a.py": "ready"}
 
 
 def test_folder_that_is_a_project_is_one_unless_it_holds_a_plugin(write: Any, scan_here: Scan) -> None:
