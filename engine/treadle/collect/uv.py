@@ -13,9 +13,10 @@ from uv import find_uv_bin
 
 from treadle.collect.cache import cache_variables
 from treadle.collect.credentials import secrets_of, without_credentials
-from treadle.collect.program import run_program
+from treadle.collect.program import Ended, run_program
 from treadle.collect.progress import Progress
 from treadle.collect.storage import REFUSALS, storage_full
+from treadle.collect.uv_building import apart_from_secrets, may_build
 from treadle.errors import StorageFull
 from treadle.settings import Settings
 
@@ -61,6 +62,8 @@ class Uv:
     def run(self, arguments: Sequence[str], *, folder: Path) -> str:
         """Run a command of uv and return what it printed as its answer.
 
+        With `--no-binary` among its arguments it may run somebody's build code, which sees no secret of ours.
+
         Args:
             arguments: Command and options; `--no-config` and the like are added.
             folder: Working folder, which uv may also write to.
@@ -70,25 +73,31 @@ class Uv:
             StorageFull: It could not write; names the path if uv does.
             Cancelled: The progress was told to stop.
         """
-        command = [find_uv_bin(), *arguments, *_ALWAYS]
-        environment = {**_environment(os.environ), **cache_variables(os.environ, self.settings)}
+        inherited = {**_environment(os.environ), **cache_variables(os.environ, self.settings)}
+        if may_build(arguments):
+            with apart_from_secrets(inherited) as (variables, options):
+                ended = self._run([*arguments, *options], folder, variables)
+        else:
+            ended = self._run(arguments, folder, inherited)
+        if ended.status == 0:
+            return ended.output
+        words = without_credentials(ended.errors.strip() or ended.output.strip(), secrets_of(inherited))
+        refusal = _refusal(words, folder)
+        if refusal is not None:
+            raise refusal
+        raise UvFailed(words)
+
+    def _run(self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str]) -> Ended:
         try:
-            ended = run_program(
-                command,
+            return run_program(
+                [find_uv_bin(), *arguments, *_ALWAYS],
                 folder=folder,
-                environment=environment,
+                environment=variables,
                 seconds=self.settings.build_seconds,
                 progress=self.progress,
             )
         except subprocess.TimeoutExpired as error:
             raise UvFailed(f"It was stopped after {error.timeout:.0f} seconds (build_seconds).") from error
-        if ended.status == 0:
-            return ended.output
-        words = without_credentials(ended.errors.strip() or ended.output.strip(), secrets_of(environment))
-        refusal = _refusal(words, folder)
-        if refusal is not None:
-            raise refusal
-        raise UvFailed(words)
 
 
 def version() -> str:

@@ -85,6 +85,15 @@ def test_repositories_among_the_dependencies_become_wheels_of_ours(here, tmp_pat
     assert not [phase for phase in here.phases if phase.startswith("building")]
 
 
+def test_extras_that_are_asked_without_the_address_count(here, tmp_path: Path) -> None:
+    deep = commit(write_project(tmp_path / "deep", "deep-lib"))
+    lib = commit(write_project(tmp_path / "lib", "lib", extras={"more": [f"deep-lib @ {deep}"]}))
+    other = commit(write_project(tmp_path / "other", "other-lib", [f"lib @ {lib}"]))
+    project = write_project(tmp_path / "main", "main-tasks", ["lib[more]", f"other-lib @ {other}"])
+
+    assert list(wheels_of(prepare_source(here, project))) == ["deep-lib", "lib[more]", "other-lib"]
+
+
 def test_only_what_extras_and_markers_want_is_fetched(here, tmp_path: Path) -> None:
     gone = "git+file:///nowhere/at-all"
     requires = [f"old-lib @ {gone} ; python_version < '3.0'"]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+import json
 import os
+import tarfile
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from treadle.collect import Collected, Progress, collect
+from treadle.collect.uv import Uv
 from treadle.errors import BuildFailed, CollectError, ResolutionFailed
 
 pytestmark = pytest.mark.integration
@@ -149,3 +153,49 @@ def test_project_is_built_with_what_a_private_index_has_but_without_its_password
     assert collect_heard(here, str(project), heard).package.name == "own-tasks"
 
     assert_kept_secret(here, *heard, caught.value, caught.value.detail)
+
+
+SDIST_BACKEND = """
+import json, os
+def build_wheel(folder, settings=None, metadata=None):
+    import shutil
+    json.dump([dict(os.environ), os.listdir(os.path.expanduser("~"))], open({dump!r}, "w"))
+    return os.path.basename(shutil.copy({source!r}, folder))
+"""
+
+
+def make_sdist(folder: Path, backend: str) -> Path:
+    archive = folder / "built_lib-1.0.tar.gz"
+    files = {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n',
+        "b.py": backend,
+        "PKG-INFO": "Metadata-Version: 2.1\nName: built-lib\nVersion: 1.0\n",
+    }
+    with tarfile.open(archive, "w:gz") as made:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"built_lib-1.0/{name}")
+            member.size = len(text.encode())
+            made.addfile(member, io.BytesIO(text.encode()))
+    return archive
+
+
+def test_distribution_of_an_index_is_built_without_our_secrets(
+    here, private, make_wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_index(monkeypatch, "variables", private)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong2")
+    dump = tmp_path / "dump.json"
+    wheel = make_wheel("built-lib", "1.0", files={})
+    private.add(make_sdist(tmp_path, SDIST_BACKEND.format(dump=str(dump), source=str(wheel))))
+    heard: list[str] = []
+    uv = Uv(here.settings, Progress(heard.append, heard.append))
+    (tmp_path / "requirements.in").write_text("built-lib\n")
+
+    rules = ["--only-binary", ":all:", "--no-binary", "built-lib", "--python", str(here.settings.python)]
+    lock = uv.run(["pip", "compile", "requirements.in", *rules], folder=tmp_path)
+
+    assert "built-lib==1.0" in lock
+    seen, home = json.loads(dump.read_text())
+    assert home == []
+    assert not {name for name in seen if name.startswith(("UV_INDEX", "UV_DEFAULT", "AWS_", "TREADLE_"))}
+    assert_kept_secret(here, seen, *heard, lock)

@@ -139,7 +139,7 @@ def commit(folder: Path) -> tuple[str, str]:
     return f"file://{quote(str(folder))}", found
 
 
-@pytest.mark.parametrize("form", ["uv.lock", "pylock.toml"])
+@pytest.mark.parametrize("form", ["uv.lock", "pylock.toml", "no lock"])
 def test_repository_in_a_lock_becomes_a_wheel_of_the_locked_commit(
     here, project: Path, tmp_path: Path, form: str
 ) -> None:
@@ -153,20 +153,24 @@ def test_repository_in_a_lock_becomes_a_wheel_of_the_locked_commit(
         project, ["git-lib"], f'[tool.uv.sources]\ngit-lib = {{ git = "{url}", branch = "main" }}\n'
     )
     uv("lock", folder=project)
-    if form == "pylock.toml":
+    if form == "no lock":
+        (project / "uv.lock").unlink()
+    elif form == "pylock.toml":
         uv("export", "--format", form, "--all-extras", "--no-dev", "-o", form, folder=project)
         (project / "uv.lock").unlink()
-    commit(library)
+    _, later = commit(library)
 
     prepared = prepare_source(here, project)
 
-    assert pinned(prepared) == ["extra-lib==1.0"]
+    assert pinned(prepared) == ([] if form == "no lock" else ["extra-lib==1.0"])
     (line,) = prepared.direct
     assert line.startswith("git-lib @ file://")
-    assert prepared.provenance["dependency git-lib"] == f"git+{url}@{locked}"
+    taken = later if form == "no lock" else locked
+    assert prepared.provenance["dependency git-lib"] == f"git+{url}@{taken}"
 
 
-def test_lock_that_leads_to_another_folder_is_an_error(here, project: Path) -> None:
+@pytest.mark.parametrize("locked", [True, False])
+def test_dependency_on_another_folder_is_an_error(here, project: Path, *, locked: bool) -> None:
     inner = write_project(project / "packages" / "inner", [])
     text = (inner / "pyproject.toml").read_text().replace("main-tasks", "inner")
     (inner / "pyproject.toml").write_text(text)
@@ -175,9 +179,10 @@ def test_lock_that_leads_to_another_folder_is_an_error(here, project: Path) -> N
         ["inner"],
         '[tool.uv.sources]\ninner = { workspace = true }\n[tool.uv.workspace]\nmembers = ["packages/*"]\n',
     )
-    uv("lock", folder=project)
+    if locked:
+        uv("lock", folder=project)
 
-    with pytest.raises(SourceInvalid, match=r"takes a dependency from a folder: .*packages/inner") as caught:
+    with pytest.raises(SourceInvalid, match=r"takes a dependency from a folder: .*inner") as caught:
         prepare_source(here, project)
 
     assert "git" in caught.value.remedy

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from treadle.collect.build_variables import build_variables
 from treadle.collect.credentials import without_credentials
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.options import CollectOptions
@@ -24,13 +24,6 @@ from treadle.settings import Settings
 
 Kind = Literal["wheel", "editable"]
 """What is built: a wheel with the project's files, or one that leads to them (PEP 660)."""
-
-_PASSED = re.compile(
-    r"(PATH|LANG|LANGUAGE|LC_\w+|TZ|SOURCE_DATE_EPOCH|CC|CXX|CPP|FC|F77|F90|AR|AS|LD|NM|RANLIB|STRIP|CPPFLAGS"
-    r"|CFLAGS|CXXFLAGS|FFLAGS|FCFLAGS|LDFLAGS|LDSHARED|ARCHFLAGS|MAKEFLAGS|CPATH|C_INCLUDE_PATH"
-    r"|CPLUS_INCLUDE_PATH|LIBRARY_PATH|LD_LIBRARY_PATH|PKG_CONFIG_PATH|CMAKE_PREFIX_PATH|CUDA_HOME)"
-)
-"""Variables that the code of a project sees; an allow-list, since secrets have any name."""
 
 _ANSWER = "answer.json"
 _DETAIL_LINES = 200
@@ -75,8 +68,7 @@ class Builder:
             self._build_with_uv(project, folder, shown)
             return
         scratch = folder / "scratch"
-        for name in ("home", "tmp", "wheel"):
-            (scratch / name).mkdir(parents=True)
+        (scratch / "wheel").mkdir(parents=True)
         build = _Build(self, project, shown, kind, system, scratch)
         build.make_environment()
         wheel = build.run_hooks()
@@ -115,6 +107,12 @@ class _Build:
     @property
     def _python(self) -> str:
         return str(self.scratch / "environment" / "bin" / "python")
+
+    def _variables(self) -> dict[str, str]:
+        variables = build_variables(os.environ, self.scratch)
+        environment = self.scratch / "environment"
+        path = f"{environment / 'bin'}{os.pathsep}{variables['PATH']}"
+        return {**variables, "PATH": path, "VIRTUAL_ENV": str(environment)}
 
     def make_environment(self) -> None:
         """Install what the project says it needs to be built."""
@@ -177,7 +175,7 @@ class _Build:
             ended = run_program(
                 [*python, build_hooks.__file__, str(asked), str(self.scratch / _ANSWER)],
                 folder=self.project,
-                environment=build_environment_variables(os.environ, self.scratch),
+                environment=self._variables(),
                 seconds=self.builder.settings.build_seconds,
                 progress=self.builder.uv.progress,
             )
@@ -222,18 +220,3 @@ def check_buildable(kind: str, shown: str, settings: Settings) -> None:
             f"{shown} may not be built here: {kind} is not among build_sources.",
             remedy="Build its wheel elsewhere and collect that, or let a site's administrator allow it.",
         )
-
-
-def build_environment_variables(inherited: Mapping[str, str], scratch: Path) -> dict[str, str]:
-    """All that the code of a project sees of the environment; `scratch` has its home and temporary folder."""
-    passed = {name: value for name, value in inherited.items() if _PASSED.fullmatch(name)}
-    environment = scratch / "environment"
-    return {
-        **passed,
-        "PATH": f"{environment / 'bin'}{os.pathsep}{passed.get('PATH', os.defpath)}",
-        "VIRTUAL_ENV": str(environment),
-        "HOME": str(scratch / "home"),
-        "TMPDIR": str(scratch / "tmp"),
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-    }

@@ -95,26 +95,37 @@ class DirectReferences:
             StorageFull: Home may not be written.
             Cancelled: The progress was told to stop.
         """
-        locked = set(self._found)
-        self._follow(wheel, sorted(extras), locked)
+        locked = frozenset(self._found)
+        before = None
+        while before != self.lines():  # a wheel may ask for an extra of what another one leads to
+            before = self.lines()
+            self._follow(wheel, sorted(extras), locked, set())
 
-    def _follow(self, wheel: Path, extras: Sequence[str], locked: set[str]) -> None:
+    def _follow(
+        self,
+        wheel: Path,
+        extras: Sequence[str],
+        locked: frozenset[str],
+        seen: set[tuple[Path, tuple[str, ...]]],
+    ) -> None:
+        if (wheel, tuple(extras)) in seen:
+            return
+        seen.add((wheel, tuple(extras)))
         for requirement in read_requirements(wheel):
-            if not requirement.url or not _applies(requirement, extras, self.builder.interpreter):
-                continue
             name = canonicalize_name(requirement.name)
-            asked = set(map(canonicalize_name, requirement.extras))
             known = self._found.get(name)
-            if known is not None and name not in locked and known.url != requirement.url:
+            if not _applies(requirement, extras, self.builder.interpreter):
+                continue
+            if known is None and not requirement.url:
+                continue
+            if known and requirement.url and name not in locked and known.url != requirement.url:
                 raise SourceInvalid(
                     f"{name} is wanted from {known.asked} and from {without_credentials(requirement.url)}.",
                     remedy="The packages' authors have to agree on one.",
                 )
-            if known is not None and asked <= known.extras:
-                continue
-            found = self._take(requirement) if known is None else known
-            found.extras |= asked
-            self._follow(found.wheel.path, sorted(found.extras), locked)
+            found = known or self._take(requirement)
+            found.extras |= {canonicalize_name(extra) for extra in requirement.extras}
+            self._follow(found.wheel.path, sorted(found.extras), locked, seen)
 
     def _take(self, requirement: Requirement) -> _Reference:
         url = requirement.url or ""

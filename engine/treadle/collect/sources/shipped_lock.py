@@ -11,6 +11,7 @@ from packaging.pylock import Package, Pylock, PylockValidationError
 from packaging.utils import canonicalize_name
 
 from treadle.collect.sources.building import Builder
+from treadle.collect.sources.uv_sources import source_lines
 from treadle.collect.uv import UvFailed
 from treadle.errors import SourceInvalid
 
@@ -27,7 +28,9 @@ _EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-header",
 
 
 def read_shipped_lock(project: Path, *, builder: Builder, shown: str) -> str:
-    """Read what a project's own lock says, or nothing if it has none; nothing of the project is run.
+    """Read what a project's own lock says, and nothing of the project is run.
+
+    One without a lock may at least say where some dependencies come from, in `[tool.uv.sources]`.
 
     Args:
         project: Folder of the project.
@@ -45,12 +48,12 @@ def read_shipped_lock(project: Path, *, builder: Builder, shown: str) -> str:
     elif (project / "pylock.toml").is_file():
         name, lines = "pylock.toml", _from_pylock(project, shown)
     else:
-        return ""
+        name, lines = "pyproject.toml", source_lines(_document(project / "pyproject.toml", shown))
     for line in lines:
         if _PATH.match(line):
             raise SourceInvalid(
                 f"The {name} of {shown} takes a dependency from a folder: {line}.",
-                remedy="Let the project name it by a git address, or publish it; else leave the lock out.",
+                remedy="Let the project name it by a git address, or publish it.",
             )
     return "".join(f"{line}\n" for line in lines)
 
