@@ -85,7 +85,7 @@ def _pip(venv: Path, source: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     python = str(getattr(sys, "_base_executable", sys.executable))
     subprocess.run([python, "-m", "venv", venv], check=True, env=inherited)
-    install = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", source]
+    install = [venv / "bin" / "python", "-m", "pip", "install", "-qqq", "--no-cache-dir", source]
     subprocess.run(install, check=True, env=inherited)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from treadle.collect.environments.removal import remove_tree
 from treadle.testing.command import Command
 
 pytestmark = pytest.mark.integration
@@ -149,7 +149,7 @@ def test_environment_that_was_taken_away_is_broken_and_can_be_repaired(
 ) -> None:
     wheel = task_wheel(tmp_path, "old-tasks", "1.0")
     folder = Path(treadle("collect", str(wheel)).data["environment"]["path"])
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
     assert "broken" in treadle("package", "list", as_json=False).stdout
     assert "can be used" in treadle("package", "repair", "old-tasks", as_json=False).stdout

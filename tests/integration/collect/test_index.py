@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from treadle.collect.environments.removal import remove_tree
 from treadle.errors import AlreadyExists, BuildFailed, ManifestInvalid, ResolutionFailed, SourceInvalid
 
 pytestmark = pytest.mark.integration
@@ -217,7 +217,7 @@ def test_archive_that_does_not_fit_its_hash_is_not_installed(
 ) -> None:
     """The lock is known, environment and cache are gone, and the index has something else under the name."""
     index.add(make_wheel("tiny-library", files={}), make_wheel(requires=["tiny-library"]))
-    shutil.rmtree(here.collect("tiny-tasks==1.0").environment.path)
+    remove_tree(Path(here.collect("tiny-tasks==1.0").environment.path))
     index.add(make_wheel("tiny-library", files={"tiny_library.py": "OTHER = True\n"}))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another cache"))
 
@@ -249,4 +249,4 @@ def test_public_task_package_is_collected_as_its_authors_made_it(here) -> None:
         assert not again.new
         assert again.seconds < 1
     finally:
-        shutil.rmtree(collected.environment.path)
+        remove_tree(Path(collected.environment.path))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from treadle.collect import Progress, lifecycle
+from treadle.collect.environments.removal import remove_tree
 from treadle.collect.environments.staging import alone
 from treadle.collect.lifecycle import collect_garbage, heal
 from treadle.errors import BuildFailed, Cancelled, InterpreterMissing, InUse, UnknownName, UsageError
@@ -223,7 +224,7 @@ def test_run_with_a_package_that_cannot_be_used_is_refused(
     package = here.collect(make_wheel()).package
     add_workflow(here)
     if broken:
-        shutil.rmtree(here.settings.environments_folder / package.environment_id)
+        remove_tree(here.settings.environments_folder / package.environment_id)
         heal(here.settings, here.ledger)
     else:
         act(here, "deactivate", package)
@@ -334,7 +335,7 @@ def test_repair_without_an_interpreter_of_that_version_says_what_to_do(here, van
 
 def test_damaged_environment_is_repaired_in_its_place(here, make_wheel) -> None:
     collected = here.collect(make_wheel())
-    shutil.rmtree(collected.environment.path)
+    remove_tree(Path(collected.environment.path))
 
     assert act(here, "repair", collected.package) == collected.package
 

@@ -167,6 +167,7 @@ def test_environment_whose_interpreter_vanished_is_built_again(here, make_wheel)
     wheel = make_wheel()
     environment = here.collect(wheel).environment
     python = Path(environment.path) / "bin" / "python"
+    python.parent.chmod(0o755)
     python.unlink()
     python.symlink_to("/no/such/python")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -49,13 +49,10 @@ class Installer:
         Raises:
             BuildFailed: Something could not be fetched or built, or fits its hash no more.
         """
-        sync = [
-            "pip",
-            "sync",
-            "--require-hashes",
-            *index_options(self.uv.settings),
-            *self._python,
-        ]
+        where = index_options(self.uv.settings)
+        sync = ["pip", "sync", "--require-hashes", *where, *self._python]
+        if "--offline" not in where and self._install_from_cache([*sync, str(locked)]):
+            return
         try:
             wheels_first(
                 lambda options: self.uv.run([*sync, *options, str(locked)], folder=self.environment.parent),
@@ -63,6 +60,18 @@ class Installer:
             )
         except UvFailed as error:
             raise _failed(sync, error) from error
+
+    def _install_from_cache(self, sync: Sequence[str]) -> bool:
+        """Install if uv has everything, without a question to the index; return whether that was so."""
+        lines: list[str] = []
+        heard = replace(self.uv, progress=replace(self.uv.progress, log=lines.append))
+        try:
+            heard.run([*sync, "--only-binary", ":all:", "--offline"], folder=self.environment.parent)
+        except UvFailed:
+            return False  # the same again with the index tells what is wrong, if anything is
+        for line in lines:
+            self.uv.progress.log(line)
+        return True
 
     def check(self, *, overridden: Collection[str]) -> None:
         """Check that what is installed has what it requires.
