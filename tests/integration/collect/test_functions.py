@@ -303,3 +303,17 @@ def test_functions_of_an_editable_package_are_described_as_they_are_now(
     assert arguments() == {"zarr_url", "sigma"}
     (project / "__FRACTAL_MANIFEST__.json").write_text('{"manifest_version": "2", "task_list": []}')
     assert contents.read(environment, uv).tasks == ()
+
+
+def test_a_package_that_starts_threads_is_described_nevertheless(here, functions) -> None:
+    text = """
+        import threading
+
+        threading.Thread(target=threading.Event().wait).start()
+
+        def measure(zarr_url: str) -> None: ...
+    """
+
+    collected = here.collect(functions(text, {"Measure": "measures:measure"}))
+
+    assert [task.name for task in collected.tasks] == ["Measure"]

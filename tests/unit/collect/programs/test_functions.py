@@ -250,6 +250,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(problems: Proble
         ("async def run(zarr_url: str): ...", "run is async"),
         ("def run(zarr_url: str): yield 1", "run yields"),
         ("run = 3", "run is a int, not a function"),
+        ("run = print.__self__.min", "run does not say what it takes"),
         ("", "has no function run"),
     ],
 )
