@@ -120,8 +120,11 @@ def test_functions_become_tasks_without_a_manifest(here, functions) -> None:
     assert manifest["treadle_derived"] == {"distribution": "measures", "version": "1.0"}
 
 
-def test_a_launcher_calls_its_function_as_the_command_contract_says(here, functions, tmp_path: Path) -> None:
-    collected = here.collect(functions())
+@pytest.mark.parametrize("pydantic", ["pydantic>=2", "pydantic==2.0.3"], ids=["newest", "oldest"])
+def test_a_launcher_calls_its_function_as_the_command_contract_says(
+    here, functions, tmp_path: Path, pydantic: str
+) -> None:
+    collected = here.collect(functions(requires=(pydantic,)))
 
     status, said, out = call(
         collected, "Measure", tmp_path, zarr_url="/data/a.zarr", channel={"name": "DAPI"}, zarr_dir="/data"

@@ -166,7 +166,7 @@ def _look_up(found: Found) -> object:
 
 
 def _place_of_failure(error: BaseException) -> tuple[str | None, int | None]:
-    """Return the innermost place of a failed import that is no part of the import system."""
+    """Return the innermost place of a failed import that is the package's own, or of what it imports."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno
     frames = [
@@ -174,7 +174,8 @@ def _place_of_failure(error: BaseException) -> tuple[str | None, int | None]:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and "importlib" not in frame.filename
     ]
-    frames = [frame for frame in frames if frame.filename != __file__]
+    ours = {__file__, place_of(getattr(sys.modules.get("treadle"), "task", None))[0]}
+    frames = [frame for frame in frames if frame.filename not in ours]
     return (frames[-1].filename, frames[-1].lineno) if frames else (None, None)
 
 

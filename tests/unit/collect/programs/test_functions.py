@@ -274,6 +274,7 @@ def test_a_module_without_marked_functions_gives_no_tasks(found: Found) -> None:
         ("x = 1\nimport no_such_module", "ModuleNotFoundError: No module named 'no_such_module'", 2),
         ("def f(:\n    pass", "SyntaxError", 1),
         ("\nraise SystemExit(3)", "SystemExit: 3", 2),
+        ("from treadle import task\n@task(type='odd')\ndef f(): ...", "a task's type is one of", 2),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_shown_with_its_own_words(
