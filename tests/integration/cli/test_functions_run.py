@@ -24,6 +24,7 @@ PYPROJECT = """
     [project.entry-points."treadle.tasks"]
     "Make Items" = "plain_functions:make_items"
     "Measure" = "plain_functions:measure"
+    "Add up" = "plain_functions:add_up"
 
     [build-system]
     requires = ["uv_build>=0.12,<0.15"]
@@ -52,6 +53,19 @@ FUNCTIONS = """
         return {"image_list_updates": [{"zarr_url": zarr_url, "attributes": attributes}]}
 """
 
+FUNCTIONS += """
+
+    def every_second(zarr_urls: list[str], zarr_dir: str, by: int = 2) -> dict[str, Any]:
+        found = [{"zarr_url": url, "init_args": {"add": zarr_dir}} for url in zarr_urls[::by]]
+        return {"parallelization_list": found}
+
+
+    @task(init=every_second)
+    def add_up(zarr_url: str, init_args: dict[str, Any], terms: list[int]) -> dict[str, Any]:
+        attributes = {"sum": sum(terms), "same": zarr_url.startswith(init_args["add"])}
+        return {"image_list_updates": [{"zarr_url": zarr_url, "attributes": attributes}]}
+"""
+
 
 @pytest.fixture(scope="module")
 def collected(treadle: Command, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -72,7 +86,7 @@ def step(name: str, part: str, **rest: Any) -> dict[str, Any]:
 def test_functions_run_on_items_in_warm_and_fresh_interpreters(
     treadle: Command, prepare: Prepare, collected: Any, *, fresh: bool
 ) -> None:
-    assert [task["name"] for task in collected["tasks"]] == ["Make Items", "Measure"]
+    assert {task["name"] for task in collected["tasks"]} == {"Make Items", "Measure", "Add up"}
     workflow, dataset = prepare(
         step("Make Items", "args_non_parallel", args={"count": 3, "day": "2024-05-06"}),
         step("Measure", "args_parallel", args={"factor": 2}, meta_parallel={"fresh_process": fresh}),
@@ -88,6 +102,22 @@ def test_functions_run_on_items_in_warm_and_fresh_interpreters(
     assert [Path(item["zarr_url"]).name for item in items] == ["2024-0", "2024-1", "2024-2"]
     assert [item["attributes"] for item in items] == [{"forked": not fresh, "value": 12.0}] * 3
     assert all(item["types"] == {"measured": True} for item in items)
+
+
+def test_function_with_an_init_function_runs_on_what_that_one_lists(
+    treadle: Command, prepare: Prepare, collected: Any
+) -> None:
+    assert {"name": "Add up", "type": "compound"} in collected["tasks"]
+    adding = step("Add up", "args_parallel", args={"terms": [1, 2, 3]}, args_non_parallel={"by": 2})
+    workflow, dataset = prepare(
+        step("Make Items", "args_non_parallel", args={"count": 3, "day": "2024-05-06"}), adding
+    )
+
+    treadle("run", workflow, "--dataset", dataset)
+
+    items = treadle("dataset", "show", dataset).data["items"]
+    done = {"sum": 6, "same": True}
+    assert [item["attributes"] for item in items] == [done, {}, done]
 
 
 def test_wrong_arguments_are_refused_before_anything_runs(

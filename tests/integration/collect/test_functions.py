@@ -120,8 +120,11 @@ def test_functions_become_tasks_without_a_manifest(here, functions) -> None:
     assert manifest["treadle_derived"] == {"distribution": "measures", "version": "1.0"}
 
 
-def test_a_launcher_calls_its_function_as_the_command_contract_says(here, functions, tmp_path: Path) -> None:
-    collected = here.collect(functions())
+@pytest.mark.parametrize("pydantic", ["pydantic>=2", "pydantic==2.0.3"], ids=["newest", "oldest"])
+def test_a_launcher_calls_its_function_as_the_command_contract_says(
+    here, functions, tmp_path: Path, pydantic: str
+) -> None:
+    collected = here.collect(functions(requires=(pydantic,)))
 
     status, said, out = call(
         collected, "Measure", tmp_path, zarr_url="/data/a.zarr", channel={"name": "DAPI"}, zarr_dir="/data"
@@ -303,3 +306,17 @@ def test_functions_of_an_editable_package_are_described_as_they_are_now(
     assert arguments() == {"zarr_url", "sigma"}
     (project / "__FRACTAL_MANIFEST__.json").write_text('{"manifest_version": "2", "task_list": []}')
     assert contents.read(environment, uv).tasks == ()
+
+
+def test_a_package_that_starts_threads_is_described_nevertheless(here, functions) -> None:
+    text = """
+        import threading
+
+        threading.Thread(target=threading.Event().wait).start()
+
+        def measure(zarr_url: str) -> None: ...
+    """
+
+    collected = here.collect(functions(text, {"Measure": "measures:measure"}))
+
+    assert [task.name for task in collected.tasks] == ["Measure"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,8 +65,11 @@ def check_package(folder: Path, *, settings: Settings, progress: Progress) -> Pa
         return PackageCheck(None, None, (), tuple(problems))
     with TemporaryDirectory(prefix=".check-", dir=settings.create_home()) as place:
         apart = settings.model_copy(update={"home": Path(place)})
-        with Ledger(sqlite_url(Path(place) / "ledger.sqlite")) as ledger:
-            return _check_build(folder, problems, apart, ledger, progress)
+        try:
+            with Ledger(sqlite_url(Path(place) / "ledger.sqlite")) as ledger:
+                return _check_build(folder, problems, apart, ledger, progress)
+        finally:
+            _allow_removal(Path(place))
 
 
 def _check_build(
@@ -95,6 +100,12 @@ def _check_build(
         except CollectError as error:
             problems.append(Problem(error.what, FILE, error.detail))
     return PackageCheck(name, str(version), tasks, tuple(problems))
+
+
+def _allow_removal(home: Path) -> None:
+    """Let folders of environments be emptied; their files are shared with others and stay as they are."""
+    for place, _, _ in os.walk(home):
+        Path(place).chmod(stat.S_IRWXU)
 
 
 def _wheel_of(folder: Path, settings: Settings) -> Path | None:

@@ -9,6 +9,7 @@ exit status than 0, means that it ended this process.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -16,11 +17,12 @@ import os
 import sys
 import types
 from pathlib import Path
+from typing import NoReturn
 
 PRIVATE_NAME = "_treadle_programs"
 
 
-def main(request: str) -> None:
+def main(request: str) -> NoReturn:
     """Answer one request."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -28,6 +30,10 @@ def main(request: str) -> None:
     found = _load("functions").find_tasks(json.loads(request))
     answer.write(json.dumps(found))
     answer.close()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # the package may have closed it
+            stream.flush()
+    os._exit(0)  # what the package has started, such as threads, need not come to an end
 
 
 def _load(program: str) -> types.ModuleType:

@@ -13,7 +13,7 @@ from typing import Any
 from .docstrings import read_docstring
 from .problems import Problem, place_of, problem
 from .schemas import args_schema
-from .signatures import inferred_type, objection_to, signature_problems
+from .signatures import inferred_type, objection_to, signature_problems, words_of
 
 ATTRIBUTE = "__treadle_task__"
 _MARKED = (
@@ -128,17 +128,22 @@ def _task_of(found: Found) -> tuple[dict[str, Any], list[Problem]]:
         parts.insert(0, (first, "non_parallel", "init_resources"))
     for part_function, part, resources in parts:
         wrong = _part_problems(part_function, kind, part)
-        problems += wrong
         if not wrong:
-            task["parts"][part] = {
-                "module": part_function.module,
-                "attribute": part_function.attribute,
-                "meta": dict(getattr(mark, resources, None) or {}),
-                "args_schema": args_schema(
-                    part_function.function, read_docstring(part_function.function.__doc__)[1]
-                ),
-            }
+            meta = dict(getattr(mark, resources, None) or {})
+            task["parts"][part], wrong = _described(part_function, meta)
+        problems += wrong
     return task, problems
+
+
+def _described(found: Found, meta: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    descriptions = read_docstring(found.function.__doc__)[1]
+    try:
+        schema = args_schema(found.function, descriptions)
+    except Exception as error:  # noqa: BLE001 - annotations may be any code, and pydantic has many errors
+        what = f"{found.spelled}: its arguments together have no JSON Schema: {words_of(error)}"
+        return {}, [problem(what, *place_of(found.function))]
+    part = {"module": found.module, "attribute": found.attribute, "meta": meta, "args_schema": schema}
+    return part, []
 
 
 _SINGLE = ("non_parallel", "converter_non_parallel")
@@ -161,7 +166,7 @@ def _look_up(found: Found) -> object:
 
 
 def _place_of_failure(error: BaseException) -> tuple[str | None, int | None]:
-    """Return the innermost place of a failed import that is no part of the import system."""
+    """Return the innermost place of a failed import that is the package's own, or of what it imports."""
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno
     frames = [
@@ -169,7 +174,8 @@ def _place_of_failure(error: BaseException) -> tuple[str | None, int | None]:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and "importlib" not in frame.filename
     ]
-    frames = [frame for frame in frames if frame.filename != __file__]
+    ours = {__file__, place_of(getattr(sys.modules.get("treadle"), "task", None))[0]}
+    frames = [frame for frame in frames if frame.filename not in ours]
     return (frames[-1].filename, frames[-1].lineno) if frames else (None, None)
 
 

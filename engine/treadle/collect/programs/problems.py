@@ -15,9 +15,9 @@ def problem(what: str, file: str | None = None, line: int | None = None, detail:
     return {"what": what, "file": file, "line": line, "detail": detail}
 
 
-def place_of(function: Callable[..., object]) -> tuple[str | None, int | None]:
+def place_of(function: Callable[..., object] | None) -> tuple[str | None, int | None]:
     """Return file and line of a function's definition, below what decorates it."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None) if function else None
     return (None, None) if code is None else (code.co_filename, _line(code))
 
 

@@ -11,7 +11,7 @@ import pydantic
 import pydantic_core
 from pydantic.fields import FieldInfo
 
-from .signatures import default_of
+from .signatures import annotation_of, default_of
 
 
 def args_schema(function: Callable[..., object], descriptions: dict[str, str]) -> dict[str, Any]:
@@ -30,9 +30,17 @@ def args_schema(function: Callable[..., object], descriptions: dict[str, str]) -
         described = properties.get(name)
         if described is None:
             continue
-        if name in descriptions:
-            described.setdefault("description", descriptions[name])
+        description = _field_description(function, name) or descriptions.get(name)
+        if description:
+            described.setdefault("description", description)
         if isinstance(parameter.default, FieldInfo) and parameter.default.default_factory is not None:
             described.setdefault("default", pydantic_core.to_jsonable_python(default_of(parameter)))
     schema["title"] = "".join(word.capitalize() for word in function.__name__.split("_"))
     return schema
+
+
+def _field_description(function: Callable[..., object], name: str) -> str | None:
+    """Return what a `Field` says of an argument: earlier versions of pydantic keep it to themselves."""
+    default = inspect.signature(function).parameters[name].default
+    fields = [*getattr(annotation_of(function, name), "__metadata__", ()), default]
+    return next((field.description for field in fields if isinstance(field, FieldInfo)), None)

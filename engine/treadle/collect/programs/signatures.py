@@ -47,6 +47,10 @@ def objection_to(function: object) -> str | None:
         return "is async: a task is a plain function"
     if inspect.isgeneratorfunction(function):
         return "yields: a task returns its result"
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        return f"does not say what it takes: {error}"
     return None
 
 
@@ -67,7 +71,7 @@ def signature_problems(function: Callable[..., object], kind: str, part: str) ->
     try:
         returned = annotation_of(function, "return")
     except Exception as error:  # noqa: BLE001 - an annotation may be any code
-        yield f"its return annotation cannot be understood: {_words(error)}"
+        yield f"its return annotation cannot be understood: {words_of(error)}"
         return
     if not _is_result(returned):
         spelled = getattr(returned, "__name__", None) if inspect.isclass(returned) else None
@@ -129,7 +133,7 @@ def _annotation_problems(function: Callable[..., object], name: str) -> Iterator
         adapter: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation_of(function, name))
         adapter.json_schema()
     except Exception as error:  # noqa: BLE001 - an annotation may be any code, and pydantic has many errors
-        yield f"the annotation of argument {name!r} has no JSON Schema: {_words(error)}"
+        yield f"the annotation of argument {name!r} has no JSON Schema: {words_of(error)}"
         return
     if name in _EXAMPLES:
         try:
@@ -144,7 +148,7 @@ def _default_problems(parameter: inspect.Parameter) -> Iterator[str]:
         if default is not inspect.Parameter.empty:
             json.dumps(pydantic_core.to_jsonable_python(default), allow_nan=False)
     except Exception as error:  # noqa: BLE001 - a factory may be any code
-        yield f"the default of argument {parameter.name!r} is not JSON: {_words(error)}"
+        yield f"the default of argument {parameter.name!r} is not JSON: {words_of(error)}"
 
 
 def _is_result(returned: Any) -> bool:
@@ -164,6 +168,7 @@ def _is_result(returned: Any) -> bool:
     return issubclass(kind, (collections.abc.Mapping, pydantic.BaseModel)) or dataclasses.is_dataclass(kind)
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """Return the kind of an error and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -250,6 +250,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(problems: Proble
         ("async def run(zarr_url: str): ...", "run is async"),
         ("def run(zarr_url: str): yield 1", "run yields"),
         ("run = 3", "run is a int, not a function"),
+        ("run = print.__self__.min", "run does not say what it takes"),
         ("", "has no function run"),
     ],
 )
@@ -273,6 +274,7 @@ def test_a_module_without_marked_functions_gives_no_tasks(found: Found) -> None:
         ("x = 1\nimport no_such_module", "ModuleNotFoundError: No module named 'no_such_module'", 2),
         ("def f(:\n    pass", "SyntaxError", 1),
         ("\nraise SystemExit(3)", "SystemExit: 3", 2),
+        ("from treadle import task\n@task(type='odd')\ndef f(): ...", "a task's type is one of", 2),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_shown_with_its_own_words(
