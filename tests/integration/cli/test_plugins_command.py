@@ -25,12 +25,31 @@ class Hello(QHAnaPluginBase):
 '''
 
 
+DESCRIBED = """
+
+def describe():
+    return PluginMetadata(
+        title="Hello",
+        type=PluginType.dataloader,
+        entry_point=EntryPoint(
+            href="./process/",
+            data_input=[
+                InputDataMetadata(
+                    parameter="names", data_type="entity/list", content_type=["text/csv"], required=False
+                )
+            ],
+            data_output=[OutputDataMetadata(data_type="txt", content_type=["text/plain"], required=True)],
+        ),
+    )
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "plugins"
     folder.mkdir()
     (folder / "one.py").write_text(PLUGIN.format(version="v0.9", requirements=""))
-    (folder / "two.py").write_text(PLUGIN.format(version="v0.10", requirements="# nothing\n"))
+    (folder / "two.py").write_text(PLUGIN.format(version="v0.10", requirements="# nothing\n") + DESCRIBED)
     return folder
 
 
@@ -53,10 +72,24 @@ def test_plugins_are_scanned_listed_and_shown(treadle: Command, folder: Path) ->
     shown = treadle("plugins", "show", "hello").data
     assert shown["identifier"] == "hello@v0-10"
     assert (shown["description"], shown["tags"], shown["package"]) == ("Says hello.", ["greeting"], None)
+    assert (shown["title"], shown["type"]) == ("Hello", "dataloader")
+    assert shown["entryPoint"] == {
+        "dataInput": [
+            {
+                "parameter": "names",
+                "dataType": "entity/list",
+                "contentType": ["text/csv"],
+                "required": False,
+            }
+        ],
+        "dataOutput": [{"dataType": "txt", "contentType": ["text/plain"], "required": True}],
+        "pluginDependencies": [],
+    }
     assert treadle("plugins", "show", "hello@v0-9").data["location"] == str(folder / "one.py")
     text = treadle("plugins", "show", "hello", as_json=False).stdout
     assert "Says hello." in text
     assert "class Hello in two.py, line 5" in text
+    assert "names entity/list (text/csv), optional" in text
 
 
 def test_broken_plugin_makes_a_scan_fail_and_shows_its_line(treadle: Command, folder: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from treadle.collect.plugins.identifiers import is_plugin_name, parse_version
+from treadle.collect.plugins.interface import Interface, read_interface
 from treadle.collect.plugins.literals import Literal, NotLiteral, dotted_name, evaluate
 from treadle.collect.plugins.modules import Module, Modules, assigned, bound_names, statements
 from treadle.errors import SourceInvalid
@@ -26,6 +27,7 @@ class PluginMetadata(Value):
         tags: For searching.
         requirements: What it needs, in the form of a requirements file; None while nobody knows it.
         has_api: Whether it has endpoints.
+        interface: What it takes and gives; None where that cannot be read.
         defined: Class, file and line that say so; empty for what is no plugin.
         unknown: Members that only running the plugin can tell.
         derived: Whether it was run, alone and once, to learn some of this.
@@ -37,6 +39,7 @@ class PluginMetadata(Value):
     tags: tuple[str, ...] = ()
     requirements: str | None = ""
     has_api: bool = False
+    interface: Interface | None = None
     defined: str = ""
     unknown: tuple[str, ...] = ()
     derived: bool = False
@@ -108,6 +111,7 @@ def read_metadata(plugin: Path) -> PluginMetadata:
         tags=_tags(found, unknown),
         requirements=_requirements(found, unknown),
         has_api=_is_there(found.member("get_api_blueprint")),
+        interface=read_interface(modules),
         defined=found.place,
         unknown=tuple(unknown),
     )

@@ -252,3 +252,106 @@ def test_class_that_derives_from_itself_through_imports_ends(write: Any) -> None
     )
     with pytest.raises(SourceInvalid):
         read_metadata(folder / "p")
+
+
+ROUTES = """
+from .texts import TABLES
+
+@BLP.route("/")
+class PluginsView(MethodView):
+    def get(self):
+        return PluginMetadata(
+            title="Counts",
+            description=P.instance.description,
+            name=P.instance.name,
+            version=P.instance.version,
+            type=PluginType.processing,
+            entry_point=EntryPoint(
+                href=url_for("process"),
+                ui_href=url_for("ui"),
+                data_input=[
+                    InputDataMetadata(
+                        data_type="entity/list", content_type=TABLES, required=True, parameter="entitiesUrl"
+                    ),
+                ],
+                data_output=[
+                    OutputDataMetadata(
+                        data_type="plot", content_type="text/html", required=False, name="p.html"
+                    ),
+                ],
+                plugin_dependencies=[
+                    PluginDependencyMetadata(
+                        parameter="executor", required=True, tags=["circuit-executor", "!old"], version=">=v1"
+                    ),
+                ],
+            ),
+            tags=P.instance.tags,
+        )
+"""
+
+
+def test_what_a_plugin_takes_and_gives_is_read_from_its_routes(write: Any) -> None:
+    folder = write(
+        {
+            "p/__init__.py": f"{IMPORT}class P(QHAnaPluginBase):\n    name = 'p'\n    version = '1'\n"
+            "try:\n    from . import routes\nexcept ImportError:\n    pass\n",
+            "p/routes.py": ROUTES,
+            "p/texts.py": "TABLES = ['text/csv', 'application/json']\n",
+        }
+    )
+    interface = read_metadata(folder / "p").interface
+    assert interface is not None
+    assert (interface.title, interface.type) == ("Counts", "processing")
+    assert [item.model_dump() for item in interface.inputs] == [
+        {
+            "name": "entitiesUrl",
+            "data_type": "entity/list",
+            "content_type": ("text/csv", "application/json"),
+            "required": True,
+        }
+    ]
+    assert [(item.name, item.content_type, item.required) for item in interface.outputs] == [
+        ("p.html", ("text/html",), False)
+    ]
+    [needed] = interface.dependencies
+    assert (needed.parameter, needed.tags, needed.version) == (
+        "executor",
+        ("circuit-executor", "!old"),
+        ">=v1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("content_type=TABLES", "content_type=tables()"),
+        ("data_input=[", "data_input=inputs() + ["),
+        ('title="Counts",', "**kwargs,"),
+        ("@BLP", "x = PluginMetadata(title='again')\n@BLP"),
+        ('data_type="plot"', "data_type=3"),
+    ],
+)
+def test_what_is_not_literal_of_it_is_left_unknown(write: Any, old: str, new: str) -> None:
+    assert old in ROUTES
+    folder = write(
+        {
+            "p/__init__.py": f"{IMPORT}from . import routes\n"
+            "class P(QHAnaPluginBase):\n    name = 'p'\n    version = '1'\n",
+            "p/routes.py": ROUTES.replace(old, new),
+            "p/texts.py": "TABLES = ['text/csv']\n",
+        }
+    )
+    found = read_metadata(folder / "p")
+    assert (found.name, found.interface) == ("p", None)
+
+
+def test_module_that_the_entry_module_imports_has_to_be_python_too(write: Any) -> None:
+    folder = write(
+        {
+            "p/__init__.py": f"{IMPORT}class P(QHAnaPluginBase):\n    name = 'p'\n    version = '1'\n"
+            "from . import routes\n",
+            "p/routes.py": "x = 1\ndef\n",
+        }
+    )
+    with pytest.raises(SourceInvalid, match=r"p/routes\.py, line 2"):
+        read_metadata(folder / "p")
