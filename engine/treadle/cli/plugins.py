@@ -96,7 +96,13 @@ def install(
     ] = None,
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Resolve only: show what would be installed.")
+        bool, typer.Option("--dry-run", "-d", help="Resolve only: show what would be installed.")
+    ] = False,
+    only_with_tests: Annotated[
+        bool, typer.Option("--only-with-tests", help="Only plugins that bring tests of their own.")
+    ] = False,
+    skip_runner_dependencies: Annotated[  # of older callers: there is no runner in a plugin's environment
+        bool, typer.Option("--skip-runner-dependencies", "-s", hidden=True)
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -108,9 +114,15 @@ def install(
     from treadle.collect import Progress
     from treadle.collect.plugins import install as install_plugins
 
+    del skip_runner_dependencies
     with open_session() as session:
         report = install_plugins(
-            session.settings, session.ledger, Progress(note), names=names or (), dry_run=dry_run
+            session.settings,
+            session.ledger,
+            Progress(note),
+            names=names or (),
+            dry_run=dry_run,
+            only_with_tests=only_with_tests,
         )
     if as_json:
         print_json(report_document(report))

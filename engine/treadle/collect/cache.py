@@ -18,14 +18,14 @@ def cache_variables(inherited: Mapping[str, str], settings: Settings) -> dict[st
     folder, else one inside the home folder. A link by name is never made: environments outlive the cache.
     """
     variables = {"UV_LOCK_TIMEOUT": inherited.get("UV_LOCK_TIMEOUT") or _LOCK_SECONDS}
-    if not inherited.get("UV_CACHE_DIR") and not _same_file_system(_usual(inherited), settings.home):
+    if not inherited.get("UV_CACHE_DIR") and not _same_file_system(usual_cache(inherited), settings.home):
         variables["UV_CACHE_DIR"] = str(settings.uv_cache_folder)
     if inherited.get("UV_LINK_MODE") == "symlink":
         variables["UV_LINK_MODE"] = "hardlink"
     return variables
 
 
-def _usual(inherited: Mapping[str, str]) -> Path:
+def usual_cache(inherited: Mapping[str, str]) -> Path:
     """The folder that uv takes by itself (XDG base directories)."""
     caches = inherited.get("XDG_CACHE_HOME", "")
     base = (

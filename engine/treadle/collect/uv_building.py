@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import netrc
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote, urlsplit
 
 from treadle.collect.build_variables import build_variables
+from treadle.collect.cache import usual_cache
 
 _OWN = re.compile(
     r"(UV_(NO_INDEX|OFFLINE|CACHE_DIR|LINK_MODE|EXCLUDE_NEWER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_\w+"
@@ -43,7 +43,11 @@ def apart_from_secrets(inherited: Mapping[str, str]) -> Iterator[tuple[dict[str,
         file.touch(mode=0o600)
         file.write_text(configuration(inherited), encoding="utf-8")
         own = {name: value for name, value in inherited.items() if _OWN.fullmatch(name)}
-        variables = {"UV_CACHE_DIR": _cache(inherited), **build_variables(inherited, scratch), **own}
+        variables = {
+            "UV_CACHE_DIR": str(usual_cache(inherited)),
+            **build_variables(inherited, scratch),
+            **own,
+        }
         yield variables, ["--config-file", str(file)]
 
 
@@ -99,10 +103,3 @@ def _from_netrc(host: str, inherited: Mapping[str, str]) -> tuple[str | None, st
     except (OSError, netrc.NetrcParseError):
         return None, None  # as for uv, a file that cannot be read has nothing to say
     return (found[0], found[2]) if found else (None, None)
-
-
-def _cache(inherited: Mapping[str, str]) -> str:
-    """The cache that uv takes by itself, which it would not find from another home."""
-    caches = inherited.get("XDG_CACHE_HOME", "")
-    home = Path(inherited.get("HOME", "~")).expanduser()
-    return os.path.join(caches if caches.startswith("/") else home / ".cache", "uv")  # noqa: PTH118

@@ -130,3 +130,29 @@ def test_name_that_nothing_has_is_refused(treadle: Command) -> None:
     treadle("plugins", "scan")
     for words in (("show", "other"), ("install", "other")):
         assert "'hello@v0-10'" in treadle("plugins", *words, code=2).stderr
+
+
+def test_options_of_older_callers_are_taken_and_keep_their_meaning(treadle: Command, folder: Path) -> None:
+    tested = folder / "tested"
+    (tested / "tests").mkdir(parents=True)
+    (tested / "__init__.py").write_text(
+        PLUGIN.format(version="1.0", requirements="").replace('"hello"', '"tested"')
+    )
+
+    report = treadle("plugins", "install", "-d", "-s", "--only-with-tests").data
+
+    assert report["dry_run"]
+    assert [entry["identifier"] for entry in report["plugins"]] == ["tested@1-0"]
+
+
+def test_script_in_a_plugin_folder_is_installed_with_its_tasks(treadle: Command, folder: Path) -> None:
+    (folder / "count.py").write_text(
+        '# /// script\n# dependencies = []\n#\n# [tool.treadle]\n# version = "0.2"\n# ///\n'
+        "from treadle import task\n\n\n@task\ndef count(zarr_url: str) -> None:\n    print(zarr_url)\n"
+    )
+    treadle("plugins", "scan")
+
+    report = treadle("plugins", "install", "count").data
+
+    assert [entry["problem"] for entry in report["plugins"]] == [None]
+    assert [task["name"] for task in treadle("task", "list").data["tasks"]] == ["count"]

@@ -17,6 +17,7 @@ from treadle.collect.plugins.report import Difference, Installation, InstallRepo
 from treadle.collect.plugins.requirements import RequirementLine, parse_requirements
 from treadle.collect.plugins.scanning import scan, two_places
 from treadle.collect.plugins.sources import source_of
+from treadle.collect.plugins.walk import has_tests
 from treadle.collect.progress import Progress
 from treadle.collect.uv import Uv
 from treadle.errors import AlreadyExists, CollectError, ResolutionFailed, SourceInvalid
@@ -37,6 +38,7 @@ def install(
     *,
     names: Sequence[str] = (),
     dry_run: bool = False,
+    only_with_tests: bool = False,
 ) -> InstallReport:
     """Look for plugins, and give each that is asked for an environment of its own.
 
@@ -48,6 +50,7 @@ def install(
         progress: Told what is under way; ends it on request.
         names: Identifiers, names or locations; nothing: all that is there.
         dry_run: Only resolve: no environment is kept, and nothing is registered.
+        only_with_tests: Leave out what brings no tests: no folder `tests`, no module `test_…` at its top.
 
     Raises:
         UnknownName: Nothing of that name is there.
@@ -57,6 +60,8 @@ def install(
     """
     report = scan(settings, ledger, progress)
     chosen = choose(report.plugins, names) if names else list(report.plugins)
+    if only_with_tests:
+        chosen = [plugin for plugin in chosen if has_tests(Path(Description.of(plugin).path))]
     installer = _Installer(settings, ledger, progress, dry_run)
     return InstallReport(
         installations=tuple(installer.install(plugin) for plugin in chosen),

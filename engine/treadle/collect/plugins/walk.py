@@ -123,3 +123,8 @@ def _holds_files(folder: Path) -> bool:
 
 def _refuse(error: OSError) -> None:
     raise SourceInvalid(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def has_tests(plugin: Path) -> bool:
+    """Whether a plugin brings tests: a folder `tests`, or modules `test_…` at its top."""
+    return plugin.is_dir() and ((plugin / "tests").is_dir() or any(plugin.glob("test_*.py")))
