@@ -187,6 +187,11 @@ class Settings(BaseSettings):
         return self.home / "uv-cache"
 
     @property
+    def checkouts_folder(self) -> Path:
+        """Folder of the files of plugins in git, one folder a commit."""
+        return self.home / "checkouts"
+
+    @property
     def logs_folder(self) -> Path:
         """Folder of units' output, one folder a run."""
         return self.home / "logs"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from treadle.collect import Progress
+from treadle.collect.lifecycle import collect_garbage
 from treadle.collect.plugins import ScanReport, scan
 from treadle.collect.plugins.description import Description
 from treadle.ledger.plugins import list_plugins
@@ -202,3 +204,27 @@ def test_secrets_of_a_line_are_neither_stored_nor_shown(here: Any) -> None:
     report = scan(settings, here.ledger, Progress(here.phases.append))
     assert report.problems
     assert "s3cret" not in repr(report) + repr(here.phases)
+
+
+def test_checkout_that_no_plugin_needs_is_collected_as_garbage(
+    here: Any, commit: Commit, scan_git: Any
+) -> None:
+    commit({"p.py": plugin(version="1")})
+    scan_git("repository")
+    (old,) = here.settings.checkouts_folder.glob("[!.]*")
+    commit({"p.py": plugin(version="2")})
+    scan_git("repository")
+    for folder in here.settings.checkouts_folder.glob("[!.]*"):
+        os.utime(folder, (1_000_000_000, 1_000_000_000))
+
+    removed = collect_garbage(
+        older_than=timedelta(days=1),
+        dry_run=False,
+        settings=here.settings,
+        ledger=here.ledger,
+        progress=Progress(here.phases.append),
+    )
+
+    assert [(garbage.kind, garbage.path) for garbage in removed] == [("checkout", old)]
+    (kept,) = here.settings.checkouts_folder.glob("[!.]*")
+    assert "'2'" in (kept / "p.py").read_text()

@@ -14,14 +14,19 @@ from treadle.collect.environments.removal import measure, remove_tree
 from treadle.collect.environments.staging import alone_at_once, leftovers, remove
 from treadle.collect.lifecycle.health import heal, is_ours
 from treadle.collect.lock import Lock
+from treadle.collect.plugins.description import Description
 from treadle.collect.progress import Progress
 from treadle.ledger import Ledger
 from treadle.ledger.lifecycle import environments_in_use, forget_environment, holders, set_environment_state
 from treadle.ledger.packages import EnvironmentRecord, get_environment, list_environments
+from treadle.ledger.plugins import list_plugins
 from treadle.settings import Settings
 
-Kind = Literal["environment", "wheel", "bytecode", "leftover"]
-"""What is removed: an environment, a wheel of our own, compiled sources, what a dead builder left."""
+Kind = Literal["environment", "wheel", "bytecode", "checkout", "leftover"]
+"""What is removed.
+
+An environment, a wheel of our own, compiled sources, files of plugins in git, what a dead builder left.
+"""
 
 _LEAST_SECONDS = 3600
 """How old wheels and bytecode are at least: a collection under way may be about to use them."""
@@ -49,7 +54,7 @@ class Garbage:
 def collect_garbage(
     *, older_than: timedelta, dry_run: bool, settings: Settings, ledger: Ledger, progress: Progress
 ) -> list[Garbage]:
-    """Remove environments, wheels and bytecode that nothing needs, and nobody used for some time.
+    """Remove environments, wheels, bytecode and checkouts that nothing needs, and nobody used for some time.
 
     Nothing is removed that another process builds at the moment, nor what an active package or a run that is
     not at its end needs. The locks of inactive packages stay, and with them the wheels that they name.
@@ -77,6 +82,7 @@ def collect_garbage(
         _environments(settings, ledger, cutoff),
         _wheels(settings, ledger, cutoff),
         _bytecode(settings, cutoff),
+        _checkouts(settings, ledger, cutoff),
     )
     for garbage, take_away in found:
         progress(f"{'would remove' if dry_run else 'removing'} {garbage.kind} {garbage.name}")
@@ -90,7 +96,7 @@ Found = Iterator[tuple[Garbage, Callable[[], bool]]]
 
 
 def _leftovers(settings: Settings) -> Found:
-    for folder in (settings.environments_folder, settings.wheels_folder):
+    for folder in (settings.environments_folder, settings.wheels_folder, settings.checkouts_folder):
         for path in leftovers(folder):
             owner = path.with_name(path.name.partition(".")[0])
             with alone_at_once(owner) as free:
@@ -160,6 +166,18 @@ def _wheels(settings: Settings, ledger: Ledger, cutoff: datetime) -> Found:
             continue
         name = ", ".join(wheel.name for wheel in path.glob("*.whl")) or path.name
         garbage = Garbage("wheel", name, path, measure(path).total, "no lock names it")
+        yield garbage, _taking_alone(path)
+
+
+def _checkouts(settings: Settings, ledger: Ledger, cutoff: datetime) -> Found:
+    folder = settings.checkouts_folder
+    with ledger.reading() as tx:
+        there = [plugin for plugin in list_plugins(tx) if plugin.state != "gone"]
+    needed = {parent for plugin in there for parent in Path(Description.of(plugin).path).parents}
+    for path in sorted(folder.glob("[!.]*")) if folder.is_dir() else []:
+        if "." in path.name or path in needed or _age(path) < _least(cutoff):
+            continue
+        garbage = Garbage("checkout", path.name, path, measure(path).total, "no plugin is there any more")
         yield garbage, _taking_alone(path)
 
 

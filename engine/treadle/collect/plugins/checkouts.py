@@ -44,7 +44,7 @@ def check_out(place: GitUrl, *, settings: Settings, progress: Progress) -> Check
         shutil.rmtree(folder / ".git")
         (folder / _READY).touch()
 
-    folder = settings.home / "checkouts" / tagged_digest("Checkout", place.public_url, commit)
+    folder = settings.checkouts_folder / tagged_digest("Checkout", place.public_url, commit)
     build_once(
         folder,
         is_ready=lambda final: (final / _READY).is_file(),
