@@ -38,6 +38,7 @@ def resume(
     from treadle.cli.output import note
     from treadle.cli.running import report_outcome, resume_here, server_meanwhile
     from treadle.cli.session import open_session
+    from treadle.collect.lifecycle import heal
     from treadle.model.states import RunState
     from treadle.runs.resume import check_resumable, is_fulfilled, scope_of
 
@@ -46,6 +47,7 @@ def resume(
         if record.state is RunState.DONE and only is None:
             note(f"Run {run} is done: nothing is left to do.")
             raise typer.Exit(report_outcome(session, record, as_json=as_json))
+        heal(session.settings, session.ledger)
         check_resumable(session.ledger, run)
         scope = scope_of(record, only_failed=only is Only.FAILED, first=first, last=last)
         if driver is Place.JOB:

@@ -116,6 +116,12 @@ def holders(tx: Transaction, environment_id: str) -> list[Holder]:
     return [Holder(*row) for row in tx.execute(query)]
 
 
+def hold_packages(tx: Transaction, package_ids: Collection[int]) -> None:
+    """Let no other transaction change or hold packages until this one ends."""
+    query = select(packages.c.id).where(packages.c.id.in_(package_ids)).order_by(packages.c.id)
+    tx.execute(query.with_for_update()).all()
+
+
 def set_active(tx: Transaction, package_id: int, *, active: bool) -> None:
     """Note whether workflows can use a package."""
     tx.execute(update(packages).where(packages.c.id == package_id).values(active=active))

@@ -8,9 +8,10 @@ from treadle.compile.identity import is_gone, this_driver
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.errors import UsageError
 from treadle.ledger import Ledger, leases
-from treadle.ledger.runs import RunRecord, StepRecord
+from treadle.ledger.runs import RunRecord, StepRecord, load_run
 from treadle.model.graph import between
 from treadle.model.states import StepState
+from treadle.runs.availability import check_available
 
 
 def check_resumable(ledger: Ledger, run_id: int) -> None:
@@ -19,9 +20,11 @@ def check_resumable(ledger: Ledger, run_id: int) -> None:
     Raises:
         UnknownName: There is no such run.
         AlreadyDriven: Another process drives it.
+        WorkflowInvalid: An environment that it needs cannot be used; says which command mends that.
     """
     with ledger.reading() as tx:
         leases.check_free(tx, run_id, this_driver(), is_gone=is_gone)
+        check_available(tx, load_run(tx, run_id).plan)
 
 
 def scope_of(

@@ -25,6 +25,7 @@ from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import make_plan
 from treadle.model.states import RunState
 from treadle.model.workflow import Step, Workflow
+from treadle.runs.resume import check_resumable
 from treadle.runs.submit import submit
 from treadle.runs.workflows import import_workflow
 
@@ -234,6 +235,23 @@ def test_run_with_a_package_that_cannot_be_used_is_refused(
 
     assert said in caught.value.what
     assert f"treadle package {command} tiny-tasks --version 1.0" in caught.value.remedy
+
+
+def test_run_is_not_resumed_without_the_environment_it_was_planned_for(here, make_wheel) -> None:
+    package = here.collect(make_wheel()).package
+    add_workflow(here)
+    run = add_run(here)
+    with here.ledger.writing() as tx:
+        runs.set_run_state(tx, run, RunState.CANCELLED)
+    check_resumable(here.ledger, run)
+    act(here, "deactivate", package)
+
+    with pytest.raises(UsageError, match=r"tiny-tasks 1\.0 is inactive"):
+        check_resumable(here.ledger, run)
+
+    here.collect(make_wheel(files=FILES))
+    with pytest.raises(UsageError, match=r"tiny-tasks 1\.0 is in another environment now"):
+        check_resumable(here.ledger, run)
 
 
 def test_submission_marks_the_environment_as_used(here, make_wheel) -> None:

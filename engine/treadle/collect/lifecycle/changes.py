@@ -20,6 +20,7 @@ from treadle.ledger import Ledger, Transaction
 from treadle.ledger.lifecycle import (
     environments_in_use,
     forget_environment,
+    hold_packages,
     holders,
     move_packages,
     remove_package,
@@ -58,6 +59,7 @@ def deactivate(package_id: int, *, settings: Settings, ledger: Ledger, progress:
         Cancelled: The progress was told to stop.
     """
     with ledger.writing() as tx:
+        hold_packages(tx, {package_id})
         package, environment = load(tx, package_id)
         _check_no_run(tx, package)
         set_active(tx, package_id, active=False)
@@ -103,6 +105,7 @@ def delete(package_id: int, *, settings: Settings, ledger: Ledger, progress: Pro
         Cancelled: The progress was told to stop.
     """
     with ledger.writing() as tx:
+        hold_packages(tx, {package_id})
         package, environment = load(tx, package_id)
         _check_no_run(tx, package)
         using = workflows_using(tx, package)
