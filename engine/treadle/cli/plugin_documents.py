@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from treadle.collect.plugins import Installation, InstallReport
 from treadle.collect.plugins.description import Description
 from treadle.collect.plugins.interface import DataItem, Interface
 from treadle.collect.plugins.places import PlaceProblem
+from treadle.collect.plugins.report import Installation, InstallReport
 from treadle.ledger.plugins import PluginRecord
 
 

@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from treadle.cli.output import print_line, print_table
-from treadle.collect.plugins import Installation, InstallReport
 from treadle.collect.plugins.places import PlaceProblem
-from treadle.collect.plugins.report import called
+from treadle.collect.plugins.report import Installation, InstallReport, called
 from treadle.ledger.plugins import PluginRecord
 
 _SHORT = 70

@@ -75,7 +75,7 @@ def scan(as_json: AsJson = False) -> None:
     from treadle.cli.plugin_tables import print_places, print_plugins
     from treadle.cli.session import open_session
     from treadle.collect import Progress
-    from treadle.collect.plugins import scan as look
+    from treadle.collect.plugins.scanning import scan as look
 
     with open_session() as session:
         report = look(session.settings, session.ledger, Progress(note))
@@ -112,7 +112,7 @@ def install(
     from treadle.cli.plugin_tables import print_report
     from treadle.cli.session import open_session
     from treadle.collect import Progress
-    from treadle.collect.plugins import install as install_plugins
+    from treadle.collect.plugins.installing import install as install_plugins
 
     del skip_runner_dependencies
     with open_session() as session:

@@ -13,8 +13,8 @@ import pytest
 
 from treadle.collect import Progress
 from treadle.collect.lifecycle import collect_garbage
-from treadle.collect.plugins import ScanReport, scan
 from treadle.collect.plugins.description import Description
+from treadle.collect.plugins.scanning import ScanReport, scan
 from treadle.ledger.plugins import list_plugins
 
 pytestmark = pytest.mark.integration

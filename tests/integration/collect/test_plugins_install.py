@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from treadle.collect import Progress
-from treadle.collect.plugins import Installation, InstallReport, derived, install, scan
+from treadle.collect.plugins import derived
+from treadle.collect.plugins.installing import install
+from treadle.collect.plugins.report import Installation, InstallReport
+from treadle.collect.plugins.scanning import scan
 from treadle.errors import UnknownName
 from treadle.ledger.packages import get_environment, list_packages
 from treadle.ledger.plugins import list_plugins

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from treadle.collect import Progress
-from treadle.collect.plugins import ScanReport, reading, scan, walk
+from treadle.collect.plugins import reading, walk
 from treadle.collect.plugins.description import Description
+from treadle.collect.plugins.scanning import ScanReport, scan
 from treadle.ledger import Ledger, sqlite_url
 from treadle.ledger.packages import add_environment, add_package
 from treadle.ledger.plugins import change_plugin, list_plugins
