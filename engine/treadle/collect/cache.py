@@ -25,6 +25,12 @@ def cache_variables(inherited: Mapping[str, str], settings: Settings) -> dict[st
     return variables
 
 
+def archives_folder(inherited: Mapping[str, str], settings: Settings) -> Path:
+    """Where uv puts what it has unpacked, each in a folder of its own; a place that uv may change."""
+    chosen = {**inherited, **cache_variables(inherited, settings)}.get("UV_CACHE_DIR")
+    return (Path(chosen) if chosen else usual_cache(inherited)) / "archive-v0"
+
+
 def usual_cache(inherited: Mapping[str, str]) -> Path:
     """The folder that uv takes by itself (XDG base directories)."""
     caches = inherited.get("XDG_CACHE_HOME", "")

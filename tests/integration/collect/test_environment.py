@@ -6,12 +6,15 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from treadle.collect.environments.build import read_record
+from treadle.collect.environments.bytecode import compiling_ahead
+from treadle.collect.environments.interpreter import examine
 from treadle.collect.environments.removal import measure, remove_tree
 from treadle.collect.programs import bytecode
 
@@ -146,6 +149,31 @@ def test_pool_on_another_file_system_is_copied_from(tmp_path: Path) -> None:
         assert compiled.stat().st_nlink == 1
     finally:
         remove_tree(folder)
+
+
+def test_what_uv_unpacks_is_compiled_while_it_fetches_the_rest(
+    here, make_wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected = here.collect(make_wheel(files=FILES))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    archives, aside = tmp_path / "cache" / "archive-v0", tmp_path / "unpacked"
+    archives.mkdir(parents=True)
+    (aside / "fresh").mkdir(parents=True)
+    (aside / "fresh" / "module.py").write_text("FRESH = 'not seen before'\n")
+    before = in_pool(here)
+    interpreter = examine(Path(collected.environment.python))
+
+    with compiling_ahead(Path(collected.environment.path), interpreter=interpreter, settings=here.settings):
+        deadline = time.monotonic() + 60
+        aside.rename(archives / "abc")
+        while len([name for name in in_pool(here) if name.endswith(".pyc")]) <= len(before):
+            assert time.monotonic() < deadline
+            (archives / "abc").rename(archives / "def")  # also if the program came later than the first
+            (archives / "def").rename(archives / "abc")
+            time.sleep(0.05)
+
+    [new] = set(in_pool(here)) - set(before)
+    assert b"not seen before" in Path(new).read_bytes()
 
 
 def test_size_that_is_its_own_is_what_its_removal_frees(here, make_wheel) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from treadle.collect.environments.bytecode import compile_bytecode
+from treadle.collect.environments.bytecode import compile_bytecode, compiling_ahead
 from treadle.collect.environments.installing import Installer
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.environments.removal import add_sealed, seal
@@ -104,7 +104,11 @@ def build_environment(
     locked = environment / _RECORDS["lock"]
     installer.create(interpreter.path)
     locked.write_text(lock.installable(uv.settings.wheels_folder), encoding="utf-8")
-    installer.install(locked, builds=(*uv.settings.builds, *options.builds))
+    installer.install(
+        locked,
+        builds=(*uv.settings.builds, *options.builds),
+        meanwhile=compiling_ahead(environment, interpreter=interpreter, settings=uv.settings),
+    )
     installer.check(overridden=options.overrides)
     _write(environment, "freeze", installer.freeze())
     _write(environment, "tree", installer.tree())

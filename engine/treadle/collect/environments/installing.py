@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,12 +40,15 @@ class Installer:
         fresh = ["--no-project", "--relocatable", "--python", str(python)]
         self._run(["venv", *fresh, str(self.environment)])
 
-    def install(self, locked: Path, *, builds: Collection[str]) -> None:
+    def install(
+        self, locked: Path, *, builds: Collection[str], meanwhile: AbstractContextManager[None]
+    ) -> None:
         """Install what a lock says, and nothing else; nothing is compiled.
 
         Args:
             locked: File of the lock.
             builds: Distributions that may be built if they have no wheel.
+            meanwhile: Entered while distributions are fetched, if some are.
 
         Raises:
             BuildFailed: Something could not be fetched or built, or fits its hash no more.
@@ -54,10 +58,13 @@ class Installer:
         if "--offline" not in where and self._install_from_cache([*sync, str(locked)]):
             return
         try:
-            wheels_first(
-                lambda options: self.uv.run([*sync, *options, str(locked)], folder=self.environment.parent),
-                builds,
-            )
+            with meanwhile:
+                wheels_first(
+                    lambda options: self.uv.run(
+                        [*sync, *options, str(locked)], folder=self.environment.parent
+                    ),
+                    builds,
+                )
         except UvFailed as error:
             raise _failed(sync, error) from error
 

@@ -1,10 +1,14 @@
 """Compiles the sources of an environment, with what other environments have compiled already.
 
     python -I -S -B bytecode.py SITE_PACKAGES POOL
+    python -I -S -B bytecode.py --ahead ARCHIVES POOL
 
 Bytecode is named in the pool by the content of its source and shared by hard link. It holds whatever the
 time of the source's last change (PEP 552, unchecked), as neither ever changes. Left out are files that are
 no valid source, and packages' own tests: a third of what scientific libraries ship, imported by nobody else.
+
+The second form fills the pool alone, with what uv unpacks into its cache while it fetches the rest, until it
+is killed or its parent has gone.
 """
 
 from __future__ import annotations
@@ -18,10 +22,13 @@ import py_compile
 import shutil
 import stat
 import sys
+import time
 import traceback
 import warnings
+import zlib
 
 _TRIES = 5
+_LOOK_SECONDS = 0.05
 _APART = frozenset({"__pycache__", "test", "tests"})
 _NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES})
 
@@ -38,6 +45,35 @@ def main(folder: str, pool: str) -> None:
     statuses = [os.waitpid(child, 0)[1] for child in children]
     if any(statuses):
         sys.exit("a process that compiles did not end well")
+
+
+def ahead(archives: str, pool: str) -> None:
+    """Compile what appears in a folder of unpacked distributions, as long as the parent lives."""
+    warnings.simplefilter("ignore")
+    os.nice(5)  # fetching and unpacking come first
+    seen = _listed(archives)
+    processes = len(os.sched_getaffinity(0))
+    number = next((number for number in range(1, processes) if os.fork() == 0), 0)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        new = _listed(archives) - seen
+        for name in sorted(new):
+            if zlib.crc32(name.encode()) % processes == number:
+                _fill(os.path.join(archives, name), pool)
+        seen |= new
+        time.sleep(_LOOK_SECONDS)
+
+
+def _listed(archives: str) -> set[str]:
+    return set(os.listdir(archives)) if os.path.isdir(archives) else set()
+
+
+def _fill(folder: str, pool: str) -> None:
+    for source in _sources(folder):
+        with contextlib.suppress(FileNotFoundError):  # somebody cleans the cache
+            pooled = _pooled(source, pool)
+            if not os.path.exists(pooled):
+                _compile(source, os.path.relpath(source, folder), pooled)
 
 
 def _sources(folder: str) -> list[str]:
@@ -63,10 +99,15 @@ def _fork(sources: list[str], folder: str, pool: str) -> int:
 
 def _compile_all(sources: list[str], folder: str, pool: str) -> None:
     for source in sources:
-        with open(source, "rb") as file:
-            digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
-        pooled = os.path.join(pool, digest[:2], f"{digest[2:]}.pyc")
-        _provide(source, os.path.relpath(source, folder), pooled, importlib.util.cache_from_source(source))
+        target = importlib.util.cache_from_source(source)
+        _provide(source, os.path.relpath(source, folder), _pooled(source, pool), target)
+
+
+def _pooled(source: str, pool: str) -> str:
+    """Where the bytecode of a source is in the pool, or would be."""
+    with open(source, "rb") as file:
+        digest = hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+    return os.path.join(pool, digest[:2], f"{digest[2:]}.pyc")
 
 
 def _provide(source: str, shown: str, pooled: str, target: str) -> None:
@@ -114,4 +155,7 @@ def _link(pooled: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "--ahead":
+        ahead(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])
