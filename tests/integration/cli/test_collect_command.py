@@ -48,7 +48,7 @@ def test_unknown_task_and_package_list_what_there_is(treadle: Command) -> None:
 
 
 def test_source_that_is_none_is_refused_with_the_forms_that_are(treadle: Command) -> None:
-    answer = treadle("collect", "git+https://example.org/x", code=2)
+    answer = treadle("collect", "https://example.org/x", code=2)
     assert "name[extra]==version" in answer.stderr
 
 
