@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from treadle.collect import Progress, collect
+from treadle.collect.environments.interpreter import examine
+from treadle.collect.options import CollectOptions
+from treadle.collect.sources.grammar import FolderSource
+from treadle.collect.sources.preparation import prepare
+from treadle.collect.sources.prepared import Prepared
+from treadle.collect.uv import Uv
 from treadle.errors import BuildFailed, Cancelled, SourceInvalid
 from treadle.settings import Settings
 from treadle.testing.cluster import wait_until
@@ -208,6 +214,54 @@ def test_build_requirement_that_cannot_be_had_is_named(here, project: Path, inde
         here.collect(project)
 
     assert "build-system" in caught.value.remedy
+
+
+def prepare_folder(here, project: Path) -> Prepared:
+    uv = Uv(here.settings, Progress(here.phases.append))
+    python = examine(here.settings.python)
+    return prepare(FolderSource(project), options=CollectOptions(), interpreter=python, uv=uv)
+
+
+@pytest.fixture
+def lab_backend(make_wheel) -> Path:
+    """The wheel of a build backend that hands out a wheel of `own-tasks`."""
+    source = make_wheel("own-tasks", "1.0")
+    text = (
+        "import os, shutil\ndef build_wheel(folder, settings=None, metadata=None):\n"
+        f"    return os.path.basename(shutil.copy({str(source)!r}, folder))\n"
+    )
+    return make_wheel("lab-backend", "1.0", files={"lab_backend.py": text})
+
+
+def write_build_system(project: Path, requires: str, module: str) -> None:
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "own-tasks"\nversion = "1.0"\n'
+        f'[build-system]\nrequires = ["{requires}"]\nbuild-backend = "{module}"\n'
+    )
+
+
+def test_build_needs_no_index_where_there_is_a_wheelhouse(here, project: Path, lab_backend, index) -> None:
+    del index
+    here.settings = here.settings.model_copy(update={"wheelhouse": lab_backend.parent})
+    write_build_system(project, "lab-backend", "lab_backend")
+    assert prepare_folder(here, project).name == "own-tasks"
+
+    (project / "src").mkdir()
+    (project / "own_tasks").rename(project / "src" / "own_tasks")
+    write_build_system(project, "uv_build>=0.12,<0.15", "uv_build")
+    assert prepare_folder(here, project).name == "own-tasks"
+
+
+def test_build_requirement_newer_than_asked_is_not_taken(here, project: Path, lab_backend, index) -> None:
+    index.add(lab_backend)  # whose pages do not tell when it came, so that it counts as new
+    write_build_system(project, "lab-backend", "lab_backend")
+    dated = here.settings
+    here.settings = dated.model_copy(update={"exclude_newer": "2024-01-01"})
+
+    with pytest.raises(BuildFailed, match="could not be installed: lab-backend"):
+        prepare_folder(here, project)
+    here.settings = dated
+    assert prepare_folder(here, project).name == "own-tasks"
 
 
 def test_folder_is_not_built_where_that_is_not_allowed(here, project: Path) -> None:

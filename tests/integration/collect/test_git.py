@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -212,6 +213,24 @@ def test_version_is_told_by_the_tags_of_the_repository(here, repository: Reposit
     repository.git("tag", "v3.2.1")
 
     assert here.collect(repository.url).package.version.startswith("3.2.1+git.")
+
+
+def test_wheel_has_the_time_of_its_commit(
+    here, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2001-09-09T12:00:00Z")
+    setuptools = {**WITH_UV, "requires": "setuptools", "backend": "setuptools.build_meta"}
+    repository.write_project("Measure", pyproject=setuptools)
+    with (repository.folder / "pyproject.toml").open("a") as file:
+        file.write('[tool.setuptools.package-data]\n"*" = ["*.json"]\n')
+    repository.commit()
+
+    here.collect(repository.url)
+
+    (wheel,) = here.settings.wheels_folder.glob("[!.]*/*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        times = {member.date_time[:3] for member in archive.infolist()}
+    assert times == {(2001, 9, 9)}
 
 
 def test_nothing_of_the_repository_is_run_or_fetched_by_its_checkout(

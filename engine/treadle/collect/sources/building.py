@@ -37,11 +37,14 @@ class Builder:
         interpreter: Python that builds them.
         options: What was asked of the collection.
         uv: How uv is run, with the settings and the progress.
+        epoch: Time that files in wheels have, in seconds since 1970, so that the same source gives the same
+            bytes; empty: whatever SOURCE_DATE_EPOCH says, or that of the files.
     """
 
     interpreter: Interpreter
     options: CollectOptions
     uv: Uv
+    epoch: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -112,7 +115,8 @@ class _Build:
         variables = build_variables(os.environ, self.scratch)
         environment = self.scratch / "environment"
         path = f"{environment / 'bin'}{os.pathsep}{variables['PATH']}"
-        return {**variables, "PATH": path, "VIRTUAL_ENV": str(environment)}
+        epoch = {"SOURCE_DATE_EPOCH": self.builder.epoch} if self.builder.epoch else {}
+        return {**variables, **epoch, "PATH": path, "VIRTUAL_ENV": str(environment)}
 
     def make_environment(self) -> None:
         """Install what the project says it needs to be built."""

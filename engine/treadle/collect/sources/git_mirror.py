@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from treadle.collect.environments.identity import tagged_digest
 from treadle.collect.progress import Progress
@@ -20,6 +20,7 @@ from treadle.settings import Settings
 
 _FULL = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?", re.IGNORECASE)
 _SHORT = re.compile(r"[0-9a-f]{4,63}", re.IGNORECASE)
+_POLL_SECONDS = 0.1
 _HEAD = "refs/treadle/HEAD"
 
 
@@ -88,6 +89,17 @@ class GitMirror:
         except GitFailed as error:
             raise BuildFailed(f"{self.place} could not be checked out.", detail=error.words) from error
 
+    def time_of(self, commit: str) -> str:
+        """When a commit of this copy was made, in seconds since 1970.
+
+        Raises:
+            BuildFailed: Git could not tell.
+        """
+        try:
+            return self._git.alone(["show", "--no-patch", "--format=%ct", commit], folder=self.folder).strip()
+        except GitFailed as error:
+            raise BuildFailed(f"{self.place} could not be read.", detail=error.words) from error
+
     def _full_commit(self, ref: str) -> str:
         commit = self._commit(ref)
         if commit is None:
@@ -117,8 +129,15 @@ class GitMirror:
         locks = self.folder.parent / ".locks"
         with writing_below(locks):
             locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{self.folder.name}.lock"):
+        lock = FileLock(locks / f"{self.folder.name}.lock")
+        while not lock.is_locked:
+            self.progress.check()
+            with suppress(Timeout):
+                lock.acquire(timeout=_POLL_SECONDS)
+        try:
             yield
+        finally:
+            lock.release()
 
     def _fetch(self, *refspecs: str) -> None:
         self.progress(f"fetching {self.place.public_url}")
@@ -129,7 +148,7 @@ class GitMirror:
         try:
             if not (self.folder / "HEAD").is_file():
                 self._git.alone(init, folder=self.folder.parent)
-            self._git.fetch([*options, "--progress", "origin", *refspecs], folder=self.folder)
+            self._git.fetch([*options, "origin", *refspecs], folder=self.folder)
         except GitFailed as error:
             raise BuildFailed(
                 f"{self.place.public_url} could not be fetched.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from treadle.collect.environments.identity import tagged_digest
@@ -40,14 +40,14 @@ def wheel_from_git(place: GitUrl, *, builder: Builder) -> GitWheel:
     commit = place.ref.lower() if place.ref and is_full_commit(place.ref) else mirror.resolve()
 
     def build(aside: Path) -> None:
-        found = mirror.resolve() if commit == (place.ref or "").lower() else commit
-        if found != commit:
+        if is_full_commit(place.ref) and (found := mirror.resolve()) != commit:
             raise SourceInvalid(f"{place} names no commit, but a tag.", remedy=f"The commit is {found}.")
         builder.uv.progress(f"building the wheel of {place}")
         aside.mkdir(parents=True)
         checkout = aside / "checkout"
         mirror.check_out(commit, checkout)
-        build_project(_project(checkout, place), aside, builder=builder, shown=str(place))
+        dated = replace(builder, epoch=mirror.time_of(commit))
+        build_project(_project(checkout, place), aside, builder=dated, shown=str(place))
         shutil.rmtree(checkout)
 
     python = builder.interpreter
