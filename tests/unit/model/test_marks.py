@@ -106,7 +106,7 @@ def test_what_nobody_marked_has_no_mark() -> None:
         ({"resources": {"mem": Path("/")}}, "not JSON serializable"),
         ({"colour": "red"}, "colour"),
     ],
-    ids=lambda value: str(value) if isinstance(value, dict) else "",
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )
 def test_a_mark_that_says_what_no_task_can_be_is_refused(words: dict[str, Any], said: str) -> None:
     with pytest.raises(TypeError, match=said):
