@@ -18,7 +18,15 @@ from treadle.collect import Progress, lifecycle
 from treadle.collect.environments.removal import remove_tree
 from treadle.collect.environments.staging import alone
 from treadle.collect.lifecycle import collect_garbage, heal
-from treadle.errors import BuildFailed, Cancelled, InterpreterMissing, InUse, UnknownName, UsageError
+from treadle.errors import (
+    AlreadyExists,
+    BuildFailed,
+    Cancelled,
+    InterpreterMissing,
+    InUse,
+    UnknownName,
+    UsageError,
+)
 from treadle.ledger import datasets, packages, runs
 from treadle.ledger.lifecycle import announce_environment, set_environment_state
 from treadle.model.dataset import Dataset, Item
@@ -121,12 +129,16 @@ def test_collecting_an_inactive_package_activates_it(here, make_wheel) -> None:
     assert (again.package, again.environment.id) == (collected.package, collected.environment.id)
 
 
-def test_environment_stays_while_another_active_package_is_in_it(here, index, make_wheel) -> None:
-    """Each asks for the other, so that both have one lock."""
+def add_pair(index, make_wheel) -> None:
+    """Two packages that ask for each other, so that both have one lock."""
     files = {"tiny/__init__.py": "", "tiny/measure.py": "", "tiny/__FRACTAL_MANIFEST__.json": MANIFEST}
     other = {name.replace("tiny/", "other/"): text for name, text in files.items()}
     index.add(make_wheel("tiny-tasks", files=files, requires=["other-tasks"]))
     index.add(make_wheel("other-tasks", files=other, requires=["tiny-tasks"]))
+
+
+def test_environment_stays_while_another_active_package_is_in_it(here, index, make_wheel) -> None:
+    add_pair(index, make_wheel)
     one, two = here.collect("tiny-tasks"), here.collect("other-tasks")
     assert one.environment.id == two.environment.id
 
@@ -360,6 +372,40 @@ def test_damaged_environment_is_repaired_in_its_place(here, make_wheel) -> None:
     assert here.environments == [collected.environment.id]
     assert act(here, "repair", collected.package) == collected.package
     assert here.phases == []  # there is nothing to do
+
+
+def test_collecting_what_lost_its_interpreter_names_the_repair(here, index, make_wheel, tmp_path) -> None:
+    """A version of an index stays in its environment, which nothing but a repair may move."""
+    index.add(make_wheel())
+    python = another_build(tmp_path)
+    site = replace(here, settings=here.settings.model_copy(update={"python": python}))
+    collected = site.collect("tiny-tasks==1.0")
+    python.unlink()
+
+    with pytest.raises(AlreadyExists) as caught:
+        here.collect("tiny-tasks==1.0")
+
+    assert "treadle package repair tiny-tasks --version 1.0" in caught.value.remedy
+    assert act(here, "repair", collected.package).environment_id != collected.environment.id
+    assert not here.collect("tiny-tasks==1.0").new
+
+
+def test_environment_that_is_built_in_another_home_takes_its_packages_there(
+    here, index, make_wheel, tmp_path
+) -> None:
+    """The ledger has one place for an environment: that of the home which built it last."""
+    add_pair(index, make_wheel)
+    here.collect("tiny-tasks")
+    two = here.collect("other-tasks").package
+    other = replace(here, settings=here.settings.model_copy(update={"home": tmp_path / "other home"}))
+
+    other.collect("tiny-tasks")
+
+    with here.ledger.reading() as tx:
+        moved = packages.get_package(tx, two.id)
+    assert moved is not None
+    assert Path(moved.root).is_dir()
+    assert Path(moved.root).is_relative_to(other.settings.environments_folder)
 
 
 # states
