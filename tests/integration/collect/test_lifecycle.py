@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from treadle.errors import (
     UsageError,
 )
 from treadle.ledger import datasets, packages, runs
-from treadle.ledger.lifecycle import announce_environment, set_environment_state
+from treadle.ledger.lifecycle import announce_environment, set_active, set_environment_state
 from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import make_plan
 from treadle.model.states import RunState
@@ -493,6 +494,30 @@ def test_row_of_a_living_builder_is_left_alone(here) -> None:
     with alone(folder, waiting=lambda: None):
         heal(here.settings, here.ledger)
         assert state(here, "being-built") == "building"
+
+
+def test_several_packages_are_collected_at_once(here, make_wheel) -> None:
+    wheels = [make_wheel(f"tiny-tasks-{number}") for number in range(6)]
+
+    with ThreadPoolExecutor(len(wheels)) as threads:
+        collected = list(threads.map(here.collect, wheels))
+
+    assert {entry.package.name for entry in collected} == {f"tiny-tasks-{number}" for number in range(6)}
+    assert len(here.environments) == 6
+    assert {state(here, entry.environment.id) for entry in collected} == {"ready"}
+
+
+def test_deactivation_that_was_killed_before_the_removal_is_finished_by_the_next(here, make_wheel) -> None:
+    collected = here.collect(make_wheel())
+    with here.ledger.writing() as tx:
+        set_active(tx, collected.package.id, active=False)
+        set_environment_state(tx, collected.environment.id, "inactive")
+    heal(here.settings, here.ledger)
+    assert here.environments == [collected.environment.id]
+
+    act(here, "deactivate", collected.package)
+
+    assert here.environments == []
 
 
 # garbage
