@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
+from treadle.collect.environments.build import is_usable
 from treadle.collect.lock import Lock
 from treadle.collect.manifests.installed import TaskPackage
 from treadle.collect.options import NOTHING_ASKED, CollectOptions
@@ -75,14 +77,20 @@ def check_replaceable(ledger: Ledger, target: Target) -> None:
     """
     with ledger.reading() as tx:
         package = find_package(tx, target.name, target.version)
-    if package is None or package.environment_id == target.environment_id:
+        environment = None if package is None else get_environment(tx, package.environment_id)
+    if package is None or environment is None or environment.id == target.environment_id:
         return
     if not FIXED_ORIGINS.isdisjoint({package.origin, target.origin}):
+        named = f"{target.name} --version {target.version}"
+        choices = (
+            f"Use it as it is, collect another version, or delete it first: treadle package delete {named}"
+        )
+        if package.active and not is_usable(Path(environment.path)):
+            choices = f"Its environment is broken. Run: treadle package repair {named}"
         raise AlreadyExists(
             f"{target.name} {target.version} is already collected from {package.source}, "
             "and would now get another environment.",
-            remedy="Use it as it is, collect another version, or delete it first: "
-            f"treadle package delete {target.name} --version {target.version}",
+            remedy=choices,
         )
 
 

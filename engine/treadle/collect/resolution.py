@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from treadle.collect.environments.interpreter import Interpreter
@@ -170,7 +171,7 @@ class _Resolver:
 
 
 def _name(line: str) -> str:
-    return canonicalize_name(line.partition("@")[0].strip())
+    return canonicalize_name(Requirement(line).name)
 
 
 def _write(file: Path, lines: Sequence[str]) -> None:

@@ -137,7 +137,8 @@ def move_packages(tx: Transaction, old: EnvironmentRecord, new: str, path: str) 
         path: Absolute path of that one's folder.
     """
     for holder in holders(tx, old.id):
-        root = path + holder.root.removeprefix(old.path)
+        inside = holder.root == old.path or holder.root.startswith(f"{old.path}/")
+        root = path + holder.root.removeprefix(old.path) if inside else holder.root
         tx.execute(update(packages).where(packages.c.id == holder.id).values(environment_id=new, root=root))
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +19,17 @@ from treadle.collect import Progress, lifecycle
 from treadle.collect.environments.removal import remove_tree
 from treadle.collect.environments.staging import alone
 from treadle.collect.lifecycle import collect_garbage, heal
-from treadle.errors import BuildFailed, Cancelled, InterpreterMissing, InUse, UnknownName, UsageError
+from treadle.errors import (
+    AlreadyExists,
+    BuildFailed,
+    Cancelled,
+    InterpreterMissing,
+    InUse,
+    UnknownName,
+    UsageError,
+)
 from treadle.ledger import datasets, packages, runs
-from treadle.ledger.lifecycle import announce_environment, set_environment_state
+from treadle.ledger.lifecycle import announce_environment, set_active, set_environment_state
 from treadle.model.dataset import Dataset, Item
 from treadle.model.plan import make_plan
 from treadle.model.states import RunState
@@ -121,12 +130,16 @@ def test_collecting_an_inactive_package_activates_it(here, make_wheel) -> None:
     assert (again.package, again.environment.id) == (collected.package, collected.environment.id)
 
 
-def test_environment_stays_while_another_active_package_is_in_it(here, index, make_wheel) -> None:
-    """Each asks for the other, so that both have one lock."""
+def add_pair(index, make_wheel) -> None:
+    """Two packages that ask for each other, so that both have one lock."""
     files = {"tiny/__init__.py": "", "tiny/measure.py": "", "tiny/__FRACTAL_MANIFEST__.json": MANIFEST}
     other = {name.replace("tiny/", "other/"): text for name, text in files.items()}
     index.add(make_wheel("tiny-tasks", files=files, requires=["other-tasks"]))
     index.add(make_wheel("other-tasks", files=other, requires=["tiny-tasks"]))
+
+
+def test_environment_stays_while_another_active_package_is_in_it(here, index, make_wheel) -> None:
+    add_pair(index, make_wheel)
     one, two = here.collect("tiny-tasks"), here.collect("other-tasks")
     assert one.environment.id == two.environment.id
 
@@ -362,6 +375,40 @@ def test_damaged_environment_is_repaired_in_its_place(here, make_wheel) -> None:
     assert here.phases == []  # there is nothing to do
 
 
+def test_collecting_what_lost_its_interpreter_names_the_repair(here, index, make_wheel, tmp_path) -> None:
+    """A version of an index stays in its environment, which nothing but a repair may move."""
+    index.add(make_wheel())
+    python = another_build(tmp_path)
+    site = replace(here, settings=here.settings.model_copy(update={"python": python}))
+    collected = site.collect("tiny-tasks==1.0")
+    python.unlink()
+
+    with pytest.raises(AlreadyExists) as caught:
+        here.collect("tiny-tasks==1.0")
+
+    assert "treadle package repair tiny-tasks --version 1.0" in caught.value.remedy
+    assert act(here, "repair", collected.package).environment_id != collected.environment.id
+    assert not here.collect("tiny-tasks==1.0").new
+
+
+def test_environment_that_is_built_in_another_home_takes_its_packages_there(
+    here, index, make_wheel, tmp_path
+) -> None:
+    """The ledger has one place for an environment: that of the home which built it last."""
+    add_pair(index, make_wheel)
+    here.collect("tiny-tasks")
+    two = here.collect("other-tasks").package
+    other = replace(here, settings=here.settings.model_copy(update={"home": tmp_path / "other home"}))
+
+    other.collect("tiny-tasks")
+
+    with here.ledger.reading() as tx:
+        moved = packages.get_package(tx, two.id)
+    assert moved is not None
+    assert Path(moved.root).is_dir()
+    assert Path(moved.root).is_relative_to(other.settings.environments_folder)
+
+
 # states
 
 
@@ -447,6 +494,30 @@ def test_row_of_a_living_builder_is_left_alone(here) -> None:
     with alone(folder, waiting=lambda: None):
         heal(here.settings, here.ledger)
         assert state(here, "being-built") == "building"
+
+
+def test_several_packages_are_collected_at_once(here, make_wheel) -> None:
+    wheels = [make_wheel(f"tiny-tasks-{number}") for number in range(6)]
+
+    with ThreadPoolExecutor(len(wheels)) as threads:
+        collected = list(threads.map(here.collect, wheels))
+
+    assert {entry.package.name for entry in collected} == {f"tiny-tasks-{number}" for number in range(6)}
+    assert len(here.environments) == 6
+    assert {state(here, entry.environment.id) for entry in collected} == {"ready"}
+
+
+def test_deactivation_that_was_killed_before_the_removal_is_finished_by_the_next(here, make_wheel) -> None:
+    collected = here.collect(make_wheel())
+    with here.ledger.writing() as tx:
+        set_active(tx, collected.package.id, active=False)
+        set_environment_state(tx, collected.environment.id, "inactive")
+    heal(here.settings, here.ledger)
+    assert here.environments == [collected.environment.id]
+
+    act(here, "deactivate", collected.package)
+
+    assert here.environments == []
 
 
 # garbage

@@ -156,7 +156,8 @@ def rebuild(
     )
 
     def activate(tx: Transaction, built: EnvironmentRecord, _tasks: object) -> None:
-        move_packages(tx, environment, built.id, built.path)
+        if built.id != environment.id:
+            move_packages(tx, environment, built.id, built.path)
         set_active(tx, package.id, active=True)
 
     construct(wanted, ledger=ledger, uv=Uv(settings, progress), then=activate)

@@ -21,7 +21,13 @@ from treadle.collect.storage import writing_below
 from treadle.collect.uv import Uv
 from treadle.errors import BuildFailed, LedgerError, StorageFull
 from treadle.ledger import Ledger, Transaction
-from treadle.ledger.lifecycle import announce_environment, forget_environment, holders, set_environment_state
+from treadle.ledger.lifecycle import (
+    announce_environment,
+    forget_environment,
+    holders,
+    move_packages,
+    set_environment_state,
+)
 from treadle.ledger.packages import EnvironmentRecord, add_environment, get_environment
 from treadle.ledger.tables import EnvironmentState
 
@@ -61,8 +67,11 @@ class Construction:
         )
 
     def record(self, tx: Transaction) -> EnvironmentRecord:
-        """Record that it is there."""
+        """Record that it is there, and that packages which had it in another home folder have it here."""
         facts = read_facts(self.folder)
+        known = get_environment(tx, self.environment_id)
+        if known is not None:
+            move_packages(tx, known, known.id, str(self.folder))
         return add_environment(
             tx,
             environment_id=self.environment_id,

@@ -156,6 +156,7 @@ def kept_wheel(digest: str, build: Callable[[Path], None], uv: Uv) -> Wheel:
         is_ready=lambda folder: len(list(folder.glob("*.whl"))) == 1,
         build=build_and_check,
         waiting=lambda: uv.progress("waiting for another process that builds the same wheel"),
+        check=uv.progress.check,
     )
     (path,) = place.glob("*.whl")
     name, version, _, _ = parse_wheel_filename(path.name)
