@@ -23,7 +23,7 @@ from treadle.ledger import Ledger, sqlite_url
 from treadle.settings import Settings
 from treadle.testing.command import Command
 
-PUBLIC = ("fractal-tasks-core==2.1.0", "fractal_tasks_core.project_image_hcs_plate")
+PUBLIC = ("fractal-tasks-core==2.1.0", "fractal_tasks_core.threshold_segmentation")
 SMALL = (str(ROOT / "tasks" / "treadle-tasks-mock"), "treadle_tasks_mock")
 MEGABYTE = 1e6
 
