@@ -305,6 +305,14 @@ def test_functions_of_an_editable_package_are_described_as_they_are_now(
     assert arguments() == {"zarr_url", "level"}
     source.write_text("def measure(zarr_url: str, sigma: float) -> None: ...\n")
     assert arguments() == {"zarr_url", "sigma"}
+    python, launcher = (
+        environment / "bin" / "python",
+        contents.read(environment, uv).root / "edited--measure.py",
+    )
+    (tmp_path / "args.json").write_text('{"zarr_url": "/data/a", "sigma": "0.5"}')
+    out = tmp_path / "out.json"
+    subprocess.run([python, launcher, "--args-json", tmp_path / "args.json", "--out-json", out], check=True)
+    assert out.read_text() == "null"
     (project / "__FRACTAL_MANIFEST__.json").write_text('{"manifest_version": "2", "task_list": []}')
     assert contents.read(environment, uv).tasks == ()
 
