@@ -66,11 +66,8 @@ def collect(
     from treadle.collect import CollectOptions
 
     custom = {"--name": name, "--version": version, "--root": root, "--module": module}
-    if interpreter is not None:
-        _collect_custom(Path(source), interpreter, custom, as_json=as_json)
-        return
     given = [option for option, value in custom.items() if value is not None]
-    if given:
+    if interpreter is None and given:
         raise UsageError(f"{', '.join(given)} goes with --interpreter only.")
     options = CollectOptions(
         python=python,
@@ -80,7 +77,14 @@ def collect(
         builds=tuple(build or ()),
         editable=editable,
     )
-    if dry_run:
+    if interpreter is not None:
+        if dry_run or options != CollectOptions():
+            raise UsageError(
+                "--interpreter goes with no option of a build: nothing is resolved or installed.",
+                remedy="Leave out all but --name, --version, --root and --module.",
+            )
+        _collect_custom(Path(source), interpreter, custom, as_json=as_json)
+    elif dry_run:
         _preview(source, options, as_json=as_json)
     else:
         _collect(source, options, as_json=as_json)

@@ -127,6 +127,8 @@ def test_options_of_custom_packages_go_together(treadle: Command, elsewhere: Els
 
     assert refused("--root", "/usr") == "--root goes with --interpreter only."
     assert refused("--interpreter", str(elsewhere.python)) == "--interpreter needs a name and a version."
+    for option in ("--dry-run", "--editable"):
+        assert "no option of a build" in refused("--interpreter", str(elsewhere.python), option)
 
 
 def test_manifest_that_is_not_there_is_refused(treadle: Command, elsewhere: Elsewhere) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from treadle.collect import Progress
 from treadle.collect.contents import Contents
+from treadle.collect.manifests.derived import derive_manifest
 from treadle.collect.uv import Uv
 from treadle.errors import BuildFailed, ManifestInvalid
 from treadle.model.task import TaskType
@@ -304,6 +305,14 @@ def test_functions_of_an_editable_package_are_described_as_they_are_now(
     assert arguments() == {"zarr_url", "level"}
     source.write_text("def measure(zarr_url: str, sigma: float) -> None: ...\n")
     assert arguments() == {"zarr_url", "sigma"}
+    python, launcher = (
+        environment / "bin" / "python",
+        contents.read(environment, uv).root / "edited--measure.py",
+    )
+    (tmp_path / "args.json").write_text('{"zarr_url": "/data/a", "sigma": "0.5"}')
+    out = tmp_path / "out.json"
+    subprocess.run([python, launcher, "--args-json", tmp_path / "args.json", "--out-json", out], check=True)
+    assert out.read_text() == "null"
     (project / "__FRACTAL_MANIFEST__.json").write_text('{"manifest_version": "2", "task_list": []}')
     assert contents.read(environment, uv).tasks == ()
 
@@ -320,3 +329,28 @@ def test_a_package_that_starts_threads_is_described_nevertheless(here, functions
     collected = here.collect(functions(text, {"Measure": "measures:measure"}))
 
     assert [task.name for task in collected.tasks] == ["Measure"]
+
+
+def test_a_package_whose_import_does_not_end_is_stopped(here, functions, tmp_path: Path) -> None:
+    text = f"""
+        import threading
+        from pathlib import Path
+
+        if Path({str(tmp_path / "hang")!r}).exists():
+            threading.Event().wait()
+
+        def measure(zarr_url: str) -> None: ...
+    """
+    collected = here.collect(functions(text, {"Measure": "measures:measure"}))
+    (tmp_path / "hang").touch()
+
+    with pytest.raises(BuildFailed, match="Importing measures was stopped after 1 seconds"):
+        derive_manifest(
+            Path(collected.environment.path),
+            tmp_path / "again",
+            name="measures",
+            editable=None,
+            seconds=1,
+            progress=Progress(here.phases.append),
+        )
+    assert not (tmp_path / "again").exists()

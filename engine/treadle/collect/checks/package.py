@@ -15,7 +15,7 @@ from treadle.collect.checks.project import FILE, project_name, project_problems
 from treadle.collect.checks.wheel import check_wheel, source_place
 from treadle.collect.collection import collect, preview
 from treadle.collect.environments.interpreter import examine
-from treadle.collect.manifests.problems import Problem, ProblemsFound
+from treadle.collect.manifests.problems import Problem, problems_of
 from treadle.collect.progress import Progress
 from treadle.collect.sources.grammar import FolderSource
 from treadle.errors import CollectError, ResolutionFailed, SourceInvalid
@@ -95,10 +95,9 @@ def _check_build(
     if checked.derived and resolves:
         try:
             tasks = collect(source, settings=settings, ledger=ledger, progress=progress).tasks
-        except ProblemsFound as error:
-            problems += [_in_project(problem, folder) for problem in error.problems]
         except CollectError as error:
-            problems.append(Problem(error.what, FILE, error.detail))
+            found = problems_of(error) or [Problem(error.what, FILE, error.detail)]
+            problems += [_in_project(problem, folder) for problem in found]
     return PackageCheck(name, str(version), tasks, tuple(problems))
 
 

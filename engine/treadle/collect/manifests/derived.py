@@ -17,7 +17,7 @@ from packaging.version import Version
 from treadle.collect import programs
 from treadle.collect.manifests.distributions import MANIFEST, find_distribution, manifests_of, site_packages
 from treadle.collect.manifests.launchers import Functions, launchers, manifest
-from treadle.collect.manifests.problems import Problem, ProblemsFound, place
+from treadle.collect.manifests.problems import Problem, place, raise_all
 from treadle.collect.program import Ended, run_program
 from treadle.collect.progress import Progress
 from treadle.errors import BuildFailed
@@ -83,7 +83,7 @@ def derive_manifest(
 
     Raises:
         RequirementMissing: The environment has no pydantic that could describe the functions.
-        ProblemsFound: The functions cannot be tasks; names every problem with its place.
+        ManifestInvalid: The functions cannot be tasks; names every problem with its place.
         BuildFailed: The package ended the process that imported it, or took too long.
         Cancelled: The progress was told to stop.
     """
@@ -100,8 +100,7 @@ def derive_manifest(
         raise RequirementMissing(REQUIREMENT)
     progress(f"describing the tasks of {name}")
     derived = derive(environment, name, named, seconds=seconds, progress=progress)
-    if derived.problems:
-        raise ProblemsFound(f"The functions of {name} cannot be its tasks", derived.problems)
+    raise_all(f"The functions of {name} cannot be its tasks", derived.problems)
     described = manifest(derived.tasks, distribution=name, version=distribution.version)
     files = {**launchers(derived.tasks), MANIFEST: json.dumps(described, indent=2)}
     folder.mkdir(parents=True, exist_ok=True)

@@ -37,15 +37,26 @@ def place(file: str | None, line: int | None, folders: Iterable[Path]) -> str:
     return str(shown) if line is None else f"{shown}:{line}"
 
 
-class ProblemsFound(ManifestInvalid):
-    """Something cannot be a task package.
+class ProblemsFound(Exception):
+    """What is wrong, one by one: the cause of a `ManifestInvalid` that tells all of it as text."""
 
-    Args:
-        summary: What cannot be, of which package.
-        problems: Everything that is wrong.
-    """
-
-    def __init__(self, summary: str, problems: Sequence[Problem]) -> None:
-        details = [problem.detail.strip() for problem in problems if problem.detail]
-        super().__init__(listed(summary, [str(problem) for problem in problems]), detail="\n\n".join(details))
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(*map(str, problems))
         self.problems = tuple(problems)
+
+
+def raise_all(summary: str, problems: Sequence[Problem]) -> None:
+    """Raise one error that tells everything, if anything is wrong.
+
+    Raises:
+        ManifestInvalid: There are problems; its cause holds them one by one.
+    """
+    if problems:
+        details = [problem.detail.strip() for problem in problems if problem.detail]
+        what = listed(summary, [str(problem) for problem in problems])
+        raise ManifestInvalid(what, detail="\n\n".join(details)) from ProblemsFound(problems)
+
+
+def problems_of(error: Exception) -> tuple[Problem, ...]:
+    """The problems that an error tells of, one by one; none where it tells of something else."""
+    return error.__cause__.problems if isinstance(error.__cause__, ProblemsFound) else ()

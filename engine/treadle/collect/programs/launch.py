@@ -11,6 +11,7 @@ import inspect
 import json
 import logging
 import os
+import reprlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,7 @@ def _sentences(error: pydantic.ValidationError) -> list[str]:
     sentences = []
     for wrong in error.errors(include_url=False):
         place = ".".join(map(str, wrong["loc"])) or "arguments"
-        given = "" if wrong["type"].startswith("missing") else f", found {wrong['input']!r}"
+        given = "" if wrong["type"].startswith("missing") else f", found {reprlib.repr(wrong['input'])}"
         sentences.append(f"  {place}: {wrong['msg']}{given}")
     return sentences
 
