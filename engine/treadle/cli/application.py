@@ -12,6 +12,7 @@ import typer.core
 from treadle.cli import (
     activities,
     cancel,
+    check,
     collect,
     config,
     datasets,
@@ -82,6 +83,7 @@ app.command()(history.show)
 app.command()(history.logs)
 app.command()(up.up)
 app.command()(doctor.doctor)
+packages.package_app.command("check")(check.check_package)
 for change in (lifecycle.deactivate, lifecycle.reactivate, lifecycle.delete, lifecycle.repair):
     packages.package_app.command()(change)
 app.add_typer(packages.package_app, name="package")

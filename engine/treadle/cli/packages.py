@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from treadle.cli.check import check_package
 from treadle.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ package_app = typer.Typer(help="Collected task packages.", no_args_is_help=True)
 task_app = typer.Typer(help="Tasks of the collected packages.", no_args_is_help=True)
 
 Version = Annotated[str | None, typer.Option(help="Version; the newest if not given.")]
-
-package_app.command("check")(check_package)
 
 
 def task_rows(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
