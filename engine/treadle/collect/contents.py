@@ -93,4 +93,4 @@ class Contents:
     def _derived(self, environment: Path, uv: Uv) -> Path:
         if self.editable is None:
             return derived_folder(environment)
-        return uv.settings.home / "editable" / environment.name.partition(".")[0]
+        return uv.settings.editable_folder / environment.name.partition(".")[0]

@@ -187,6 +187,11 @@ class Settings(BaseSettings):
         return self.home / "uv-cache"
 
     @property
+    def editable_folder(self) -> Path:
+        """Folder of what is derived from editable packages, one folder an environment."""
+        return self.home / "editable"
+
+    @property
     def checkouts_folder(self) -> Path:
         """Folder of the files of plugins in git, one folder a commit."""
         return self.home / "checkouts"

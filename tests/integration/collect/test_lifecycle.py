@@ -646,3 +646,16 @@ def test_what_somebody_else_looks_after_is_left_alone(here) -> None:
     act(here, "deactivate", record)
     assert Path(sys.prefix).is_dir()
     assert act(here, "reactivate", record).active
+
+
+def test_what_was_derived_from_an_editable_package_goes_after_its_environment(here, make_wheel) -> None:
+    kept = here.collect(make_wheel()).environment.id
+    for name in (kept, "gone"):
+        folder = here.settings.editable_folder / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (1_000_000_000, 1_000_000_000))
+
+    removed = gc(here)
+
+    assert [(garbage.kind, garbage.name) for garbage in removed] == [("editable", "gone")]
+    assert [path.name for path in here.settings.editable_folder.iterdir()] == [kept]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
+
+from treadle.collect.environments.removal import remove_tree
 
 pytestmark = pytest.mark.integration
 
@@ -41,4 +42,4 @@ def test_public_package_is_collected_with_its_tasks(here, requirement: str) -> N
                 assert (root / task.part(part).executable).is_file()
                 assert task.part(part).args_schema["properties"]
     finally:
-        shutil.rmtree(collected.environment.path)
+        remove_tree(Path(collected.environment.path))

@@ -22,10 +22,11 @@ from treadle.ledger.packages import EnvironmentRecord, get_environment, list_env
 from treadle.ledger.plugins import list_plugins
 from treadle.settings import Settings
 
-Kind = Literal["environment", "wheel", "bytecode", "checkout", "leftover"]
+Kind = Literal["environment", "wheel", "bytecode", "checkout", "editable", "leftover"]
 """What is removed.
 
-An environment, a wheel of our own, compiled sources, files of plugins in git, what a dead builder left.
+An environment, a wheel of our own, compiled sources, files of plugins in git, what was derived from editable
+packages, what a dead builder left.
 """
 
 _LEAST_SECONDS = 3600
@@ -83,6 +84,7 @@ def collect_garbage(
         _wheels(settings, ledger, cutoff),
         _bytecode(settings, cutoff),
         _checkouts(settings, ledger, cutoff),
+        _derived(settings, ledger, cutoff),
     )
     for garbage, take_away in found:
         progress(f"{'would remove' if dry_run else 'removing'} {garbage.kind} {garbage.name}")
@@ -179,6 +181,16 @@ def _checkouts(settings: Settings, ledger: Ledger, cutoff: datetime) -> Found:
             continue
         garbage = Garbage("checkout", path.name, path, measure(path).total, "no plugin is there any more")
         yield garbage, _taking_alone(path)
+
+
+def _derived(settings: Settings, ledger: Ledger, cutoff: datetime) -> Found:
+    folder = settings.editable_folder
+    with ledger.reading() as tx:
+        known = {record.id for record in list_environments(tx)}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in known and _age(path) >= _least(cutoff):
+            size = measure(path).total
+            yield Garbage("editable", path.name, path, size, "its environment is gone"), _taking(path)
 
 
 def _taking_alone(path: Path) -> Callable[[], bool]:
