@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Response, expect
 
 from treadle.api import Server, client_environment, local_server
 from treadle.settings import Settings
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 FLOW = """
 from prefect import flow, task
 
@@ -50,19 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         environment = {**os.environ, **client_environment(server)}
         subprocess.run([sys.executable, "-c", FLOW], env=environment, check=True)
         yield server
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    """A browser with an empty profile."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=ARGUMENTS,
-            env={**os.environ, "HOME": str(tmp_path)},
-        )
-        yield chromium
-        chromium.close()
 
 
 def test_printed_url_shows_the_run_without_asking_for_anything(browser: Browser, server: Server) -> None:

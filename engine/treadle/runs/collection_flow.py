@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from httpx import HTTPError
@@ -20,7 +20,6 @@ from prefect.flow_engine import run_flow
 from prefect.runtime import flow_run
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed, Pending
-from pydantic import Field
 
 from treadle.collect import Collected, CollectOptions
 from treadle.compile.prefect_runs import is_cancelled
@@ -37,32 +36,39 @@ _SHARES = {"building the wheel": 10.0, "resolving": 25.0, "building the environm
 """How far a collection is when a phase begins, in per cent, by how the phase is told."""
 
 Perform = Callable[[str, CollectOptions, Watcher], Collected]
-Source = Annotated[str, Field(title="Source", description="name==version, a path, or git+URL@ref")]
-Python = Annotated[str | None, Field(title="Python", description="version out of the setting pythons")]
-Versions = Annotated[dict[str, str] | None, Field(description="versions by the names of distributions")]
-Date = Annotated[str | None, Field(title="Exclude newer", description="what the index got later is not seen")]
-Names = Annotated[list[str] | None, Field(description="distributions that may be built from source")]
+
+_NO_VERSIONS: dict[str, str] = {}
 
 
 def make_flow(perform: Perform) -> Flow[..., State[Any]]:
     """Return the flow of a collection; it ends as Completed, Failed or Cancelled."""
 
-    def collect_package(  # noqa: PLR0917 - Prefect calls it by the names
-        source: Source,
-        python: Python = None,
-        pins: Versions = None,
-        overrides: Versions = None,
-        exclude_newer: Date = None,
-        builds: Names = None,
+    def collect_package(  # noqa: PLR0917 - Prefect calls it by the names, and makes a form of them
+        source: str,
+        python: str = "",
+        pins: dict[str, str] = _NO_VERSIONS,
+        overrides: dict[str, str] = _NO_VERSIONS,
+        exclude_newer: str = "",
+        builds: tuple[str, ...] = (),
         editable: bool = False,
     ) -> State[Any]:
-        """Give a task package an environment of its own and put its tasks into the ledger."""
+        """Give a task package an environment of its own and put its tasks into the ledger.
+
+        Args:
+            source: name[extra]==version, the path of a folder, wheel, archive or script, or git+URL@ref.
+            python: Version out of the setting pythons, or path of an interpreter; empty: the default.
+            pins: Versions, by the names of distributions, that the resolution has to keep to.
+            overrides: Versions that are installed whatever the packages ask for.
+            exclude_newer: Date or time; what the index got later is not seen.
+            builds: Distributions of an index that may be built from source.
+            editable: Use the folder's own files, not a copy of them.
+        """
         options = CollectOptions(
-            python=python,
-            pins=pins or {},
-            overrides=overrides or {},
-            exclude_newer=exclude_newer,
-            builds=tuple(builds or ()),
+            python=python or None,
+            pins=pins,
+            overrides=overrides,
+            exclude_newer=exclude_newer or None,
+            builds=builds,
             editable=editable,
         )
         try:
