@@ -50,7 +50,8 @@ def test_package_is_collected_from_the_form_and_its_log_is_seen(form: Page, home
     form.get_by_role("button", name="Submit").click()
     form.get_by_role("link", name="View run").click()
 
-    expect(form.get_by_text("Completed").first).to_be_visible(timeout=LONG)
+    expect(form.get_by_text("Completed", exact=True).first).to_be_visible(timeout=LONG)
+    form.reload()  # the page asks no more for the log of a run that has ended
     expect(form.get_by_text("building the environment").first).to_be_visible(timeout=LONG)
     packages = Command(home)("package", "list").data["packages"]
     assert [(package["name"], package["state"]) for package in packages] == [("treadle-tasks-mock", "ready")]
@@ -62,5 +63,5 @@ def test_source_that_is_none_ends_with_what_to_do(form: Page) -> None:
     form.get_by_role("link", name="View run").click()
 
     expect(form.get_by_text("Failed", exact=True).first).to_be_visible(timeout=LONG)
-    form.reload()  # the page asks no more for the log of a run that has ended
+    form.reload()
     expect(form.get_by_text("names a URL").first).to_be_visible(timeout=LONG)
