@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 def collect_here(source: str, options: CollectOptions, session: Session) -> Collected:
     """Collect a package, telling on standard error how it goes.
 
-    What is there already is found without an activity. What is new becomes a flow run where the home's server
-    runs, unless the source carries credentials, which Prefect must not keep. Errors are those of `collect`.
+    What is new becomes a flow run where the home's server runs, unless the source carries credentials, which
+    Prefect must not keep. Errors are those of `collect`.
     """
     from treadle.api import client_environment, running_server
 
     source = _absolute(source)
     tell = _each_once()
-    there = _find(source, options, session, tell)
-    if there is not None:
-        return there
     with running_server(session.settings) as server:
         if server is None or without_credentials(source) != source:
             return _collect_alone(source, options, session, tell)
+        there = _find(source, options, session, tell)
+        if there is not None:
+            return there
         os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
         from treadle.runs.collection_flow import collect_in_flow
 
