@@ -139,14 +139,20 @@ def collect_in_flow(
         run_flow(make_flow(perform), flow_run=run, parameters=parameters, return_type="state")
     except (PrefectException, HTTPError, RuntimeError) as error:
         if not outcome:
-            remedy = "See server/server.log in Treadle's home folder, then collect again."
-            raise ServerError(
-                f"Prefect's server did not take the collection: {error}.", remedy=remedy
-            ) from error
+            raise _not_taken(str(error)) from error
+    if not outcome:
+        raise _not_taken("its flow run was ended before it began")
     (end,) = outcome
     if isinstance(end, BaseException):
         raise end
     return end
+
+
+def _not_taken(why: str) -> ServerError:
+    return ServerError(
+        f"Prefect's server did not take the collection: {why}.",
+        remedy="See server/server.log in Treadle's home folder, then collect again.",
+    )
 
 
 def _new_flow_run(client: SyncPrefectClient, parameters: dict[str, Any]) -> FlowRun:
