@@ -29,8 +29,13 @@ class DatasetSummary:
     created_at: datetime
 
 
-def create_dataset(tx: Transaction, dataset: Dataset) -> int:
+def create_dataset(tx: Transaction, dataset: Dataset, *, transient: bool = False) -> int:
     """Store a new dataset and return its id.
+
+    Args:
+        tx: A writing transaction.
+        dataset: The dataset.
+        transient: It serves a single run; `list_datasets` leaves it out.
 
     Raises:
         AlreadyExists: The name is taken.
@@ -41,6 +46,7 @@ def create_dataset(tx: Transaction, dataset: Dataset) -> int:
         name=dataset.name,
         zarr_dir=dataset.zarr_dir,
         created_at=now(),
+        transient=transient,
     )
     try:
         dataset_id = tx.scalars(row.returning(datasets.c.id)).one()
@@ -71,7 +77,7 @@ def load_dataset(tx: Transaction, name: str) -> tuple[int, Dataset]:
 
 
 def list_datasets(tx: Transaction) -> list[DatasetSummary]:
-    """All datasets by name, with the number of their items."""
+    """All datasets by name that do not serve a single run, with the number of their items."""
     number = (
         select(func.count())
         .select_from(items)
@@ -81,7 +87,7 @@ def list_datasets(tx: Transaction) -> list[DatasetSummary]:
     )
     query = (
         select(datasets.c.id, datasets.c.name, datasets.c.zarr_dir, number, datasets.c.created_at)
-        .where(datasets.c.project_id == default_project(tx))
+        .where(datasets.c.project_id == default_project(tx), ~datasets.c.transient)
         .order_by(datasets.c.name)
     )
     return [DatasetSummary(*row) for row in tx.execute(query)]

@@ -113,7 +113,13 @@ _STEP = (
 
 
 def create_run(
-    tx: Transaction, plan: Plan, workflow_id: int | None, dataset_id: int, snapshot: Dataset
+    tx: Transaction,
+    plan: Plan,
+    workflow_id: int | None,
+    dataset_id: int,
+    snapshot: Dataset,
+    *,
+    key: str | None = None,
 ) -> int:
     """Write a submitted run with its plan, its steps and the dataset as it was; return its id.
 
@@ -123,6 +129,7 @@ def create_run(
         workflow_id: The stored workflow; None for one that is not stored.
         dataset_id: The dataset that the run's outputs are merged into.
         snapshot: The dataset that the plan was made for.
+        key: What `find_run` is to find it by; no other run has it.
     """
     row = insert(runs).values(
         owner_id=local_user(tx),
@@ -135,6 +142,8 @@ def create_run(
         created_at=now(),
         plan=plan.model_dump_json(),
         snapshot=zlib.compress(snapshot.model_dump_json().encode()),
+        key=key,
+        recoveries=0,
     )
     run_id = tx.scalars(row.returning(runs.c.id)).one()
     rows = [
@@ -152,6 +161,11 @@ def create_run(
     if rows:
         tx.execute(insert(steps), rows)
     return run_id
+
+
+def find_run(tx: Transaction, key: str) -> int | None:
+    """The id of the run that was created with this key; None if there is none."""
+    return tx.scalar(select(runs.c.id).where(runs.c.key == key))
 
 
 def set_prefect_run(tx: Transaction, run_id: int, flow_run_id: str) -> None:

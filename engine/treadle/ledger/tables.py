@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -168,11 +169,12 @@ class TaskColumns(_Identified):
 
 
 class DatasetColumns(_InProject):
-    """A named list of items under one folder."""
+    """A named list of items under one folder; a transient one serves a single run and is not listed."""
 
     name: Named[str] = Column(Text)
     zarr_dir: Named[str] = Column(Text)
     created_at: Named[datetime] = Column(UtcDateTime)
+    transient: Named[bool] = Column(Boolean)
 
 
 class ItemColumns(TypedColumns):
@@ -196,7 +198,11 @@ class WorkflowColumns(_InProject):
 
 
 class RunColumns(_InProject):
-    """One execution of a plan. Names are kept, so that history survives what it was made from."""
+    """One execution of a plan. Names are kept, so that history survives what it was made from.
+
+    The key is what asked for the run: whoever asks again with the same key means the same run. Recoveries
+    count how often the run was taken up by itself after its driver died.
+    """
 
     workflow_id: Named[int | None] = Column(ForeignKey("workflows.id"))
     dataset_id: Named[int] = Column(ForeignKey("datasets.id"), nullable=False)
@@ -213,6 +219,8 @@ class RunColumns(_InProject):
     driver: Named[str | None] = Column(Text)
     lease_until: Named[datetime | None] = Column(UtcDateTime)
     cancel_requested_at: Named[datetime | None] = Column(UtcDateTime)
+    key: Named[str | None] = Column(Text)
+    recoveries: Named[int]
 
 
 class StepColumns(TypedColumns):
@@ -313,6 +321,7 @@ workflows = Table(
     "workflows", metadata, WorkflowColumns, UniqueConstraint("project_id", "name"), sqlite_autoincrement=True
 )
 runs = Table("runs", metadata, RunColumns, sqlite_autoincrement=True)
+Index("ix_runs_key", runs.c.key, unique=True)
 steps = Table("steps", metadata, StepColumns)
 units = Table(
     "units",

@@ -1,0 +1,1 @@
+"""What flow definitions are written with: workflows as objects, collected tasks as functions."""
