@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import combinations
 
 from pydantic import Field
 
@@ -20,6 +23,7 @@ from treadle.model.filters import (
     step_type_filters,
     type_filters_from_json,
 )
+from treadle.model.graph import ancestors
 from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.problems import listed
 from treadle.model.profile import LOCAL
@@ -78,6 +82,12 @@ class Plan(Value):
     cluster: Text = LOCAL
     overrides: Overlay = NOTHING_SAID
 
+    @cached_property
+    def ancestors(self) -> list[frozenset[int]]:
+        """For each step the places of all steps that it needs, and that those need in turn."""
+        steps = [planned.step for planned in self.steps]
+        return ancestors([step.name for step in steps], [step.needs for step in steps])
+
 
 def make_plan(
     workflow: Workflow,
@@ -113,12 +123,11 @@ def make_plan(
     _check_workflow(workflow, steps, tasks)
     _check_arguments(steps, tasks)
     planned: list[PlannedStep] = []
-    inherited = run_types
-    for step in steps:
+    for step, inherited in zip(steps, _inherited(workflow, steps, tasks, run_types), strict=True):
         found = tasks[step.task]
         filters = step_type_filters(inherited, found.task.input_types, step.type_filters)
         units = _single_unit(found.task.type)
-        if not planned and not found.task.type.is_converter:
+        if not step.needs and not found.task.type.is_converter:
             selected = _select_first(step, dataset.items, filters, run_attributes)
             units = len(selected) if found.task.type is TaskType.PARALLEL else units
         planned.append(
@@ -131,7 +140,6 @@ def make_plan(
                 units=units,
             )
         )
-        inherited = next_type_filters(inherited, found.task.output_types)
     return Plan(
         workflow=workflow,
         dataset=dataset.name,
@@ -142,6 +150,53 @@ def make_plan(
         cluster=cluster,
         overrides=overrides,
     )
+
+
+def _inherited(
+    workflow: Workflow,
+    steps: Sequence[Step],
+    tasks: Mapping[TaskRef, InstalledTask],
+    run_types: Mapping[str, bool],
+) -> list[Mapping[str, bool]]:
+    """Return for each step the run's type filters, overlaid by the output types of what it needs."""
+    before = ancestors([step.name for step in steps], [step.needs for step in steps])
+    outputs = [tasks[step.task].task.output_types for step in steps]
+    inherited: list[Mapping[str, bool]] = []
+    problems = []
+    for step, places in zip(steps, before, strict=True):
+        filters = dict(run_types)
+        for place in sorted(places):
+            filters = next_type_filters(filters, outputs[place])
+        inherited.append(filters)
+        said = tasks[step.task].task.input_types.keys() | step.type_filters.keys()
+        for name, one, other in _opposed(sorted(places), before, outputs):
+            if name not in said:
+                names = f"{steps[one].name!r} and {steps[other].name!r}"
+                problems.append(
+                    f'step "{step.name}": it needs {names}, which run side by side and make {name} '
+                    f"{json.dumps(outputs[one][name])} and {json.dumps(outputs[other][name])}; "
+                    f"say in its type_filters which of them it wants"
+                )
+    if problems:
+        raise WorkflowInvalid(listed(f"The workflow {workflow.name!r} cannot be planned", problems))
+    return inherited
+
+
+def _opposed(
+    places: Sequence[int], before: Sequence[frozenset[int]], outputs: Sequence[Mapping[str, bool]]
+) -> Iterator[tuple[str, int, int]]:
+    """Find the types that two steps set to opposite values, if neither of them needs the other.
+
+    One that a step after both of them sets anew is nobody's concern any more.
+    """
+    setting = [place for place in places if outputs[place]]
+    for one, other in combinations(setting, 2):
+        if one in before[other]:
+            continue
+        for name, value in outputs[one].items():
+            later = (place for place in setting if {one, other} <= before[place] and name in outputs[place])
+            if outputs[other].get(name, value) is not value and next(later, None) is None:
+                yield name, one, other
 
 
 def _single_unit(kind: TaskType) -> int | None:
