@@ -20,7 +20,6 @@ from treadle.execute.journal import read_journals
 from treadle.ledger import Transaction, runs, units
 from treadle.ledger.runs import StepRecord
 from treadle.model.dataset import Item
-from treadle.model.filters import nothing_selected, select
 from treadle.model.merging import Outcome
 from treadle.model.outputs import parse_init_output, parse_unit_output
 from treadle.model.pipelining import settled_items
@@ -134,13 +133,7 @@ class StepRun:
         return known[:1] if task.type.is_compound else known
 
     def _select(self) -> list[Item]:
-        items, attributes = self._dataset_items(), self._context.plan.attribute_filters
-        selected = select(items, self._planned.type_filters, attributes)
-        if not selected:
-            raise nothing_selected(
-                self._planned.step.name, len(items), self._planned.type_filters, attributes
-            )
-        return selected
+        return self._planned.select(self._dataset_items(), self._context.plan.attribute_filters)
 
     def _dataset_items(self) -> Sequence[Item]:
         with self._context.ledger.reading() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from treadle.compile import taking_up
@@ -71,7 +71,7 @@ def test_whichever_branch_ends_first_and_whoever_is_killed_the_dataset_comes_to_
     names = [data.draw(branch, label=f"task {place}") for place in range(5)]
     asked = Asked(names, needs=BRANCHES)
     undisturbed = new_bench(asked)
-    undisturbed.drive_to_the_end(attempts=1, order=range(5))
+    assume(undisturbed.drive(order=range(5)).state is RunState.DONE)  # branches may contradict each other
     deaths = data.draw(st.integers(0, 2), label="deaths")
     gaps = data.draw(st.lists(st.integers(0, 40), min_size=deaths, max_size=deaths), label="gaps")
     disturbed = new_bench(asked, Fate(gaps, ["driver"] * deaths))

@@ -240,8 +240,26 @@ def test_a_branch_hears_nothing_of_the_types_of_the_other() -> None:
         {},
         {"raw": True},
         {"raw": True},
-        {"raw": True, "flat": True, "seen": True},
+        {"raw": True, "flat": True},
     ]
+    assert made.steps[3].or_types == ({"raw": True, "seen": True},)
+
+
+def test_a_join_takes_what_either_branch_hands_on() -> None:
+    items = tuple(
+        Item(zarr_url=f"/data/{name}", types=types)
+        for name, types in {"a": {"flat": True}, "b": {"seen": True}, "c": {}}.items()
+    )
+
+    [*_, join] = branches({}, one={"flat": True}, other={"seen": True}).steps
+    [*_, wide] = branches({}, one={"flat": True}).steps
+
+    assert [item.zarr_url for item in join.select(items, {})] == ["/data/a", "/data/b"]
+    assert (wide.type_filters, wide.or_types) == ({}, ())
+    with pytest.raises(
+        NothingSelected, match="none of the 1 items in the dataset flat is true or seen is true"
+    ):
+        join.select(items[2:], {})
 
 
 def test_a_join_of_branches_that_set_a_type_to_opposite_values_must_say_which_it_wants() -> None:
