@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treadle.ledger import Ledger, datasets, packages, runs, workflows
+from treadle.errors import UnknownName
+from treadle.ledger import Ledger, Transaction, datasets, packages, runs, workflows
 from treadle.model.dataset import Dataset
 from treadle.model.filters import AttributeFilters
 from treadle.model.overlay import NOTHING_SAID, Overlay
@@ -36,7 +37,7 @@ HERE = Target()
 def make_run_plan(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
@@ -48,7 +49,7 @@ def make_run_plan(
 
     Args:
         ledger: Where workflow, dataset and tasks are looked up.
-        workflow: Name of the workflow.
+        workflow: Name of the workflow, or one that need not be stored.
         dataset: Name of the dataset.
         type_filters: Types that items must have for the first step; later steps add what was produced.
         attribute_filters: Values that items' attributes must have, for all steps.
@@ -83,18 +84,21 @@ def make_run_plan(
 def submit(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
     first: str | None = None,
     last: str | None = None,
     target: Target = HERE,
+    key: str | None = None,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
 
+    Arguments and errors are those of `make_run_plan`, but for `key`, by which `find_run` then finds the run.
+
     Returns:
-        The run's id. Arguments and errors are those of `make_run_plan`.
+        The run's id.
     """
     plan, workflow_id, dataset_id, snapshot = _resolve(
         ledger,
@@ -108,22 +112,22 @@ def submit(
     )
     with ledger.writing() as tx:
         take_into_use(tx, plan)
-        return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
+        return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot, key=key)
 
 
 def _resolve(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
     first: str | None,
     last: str | None,
     target: Target,
-) -> tuple[Plan, int, int, Dataset]:
+) -> tuple[Plan, int | None, int, Dataset]:
     with ledger.reading() as tx:
-        workflow_id, stored = workflows.load_workflow(tx, workflow)
+        workflow_id, stored = _stored(tx, workflow)
         definition = stored.part(first, last)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
         known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
@@ -140,6 +144,17 @@ def _resolve(
     )
     place_plan(plan, target.profile)
     return plan, workflow_id, dataset_id, snapshot
+
+
+def _stored(tx: Transaction, workflow: str | Workflow) -> tuple[int | None, Workflow]:
+    """Return a workflow and its id in the ledger; no id for one that is not there as it is here."""
+    if isinstance(workflow, str):
+        return workflows.load_workflow(tx, workflow)
+    try:
+        workflow_id, stored = workflows.load_workflow(tx, workflow.name)
+    except UnknownName:
+        return None, workflow
+    return (workflow_id if stored == workflow else None), workflow
 
 
 def _packages(workflow: Workflow) -> list[str]:
