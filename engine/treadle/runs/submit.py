@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from treadle.compile.form_values import StepValues, with_values
 from treadle.errors import UnknownName
 from treadle.ledger import Ledger, Transaction, datasets, packages, runs, workflows
 from treadle.model.dataset import Dataset
@@ -12,6 +14,7 @@ from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.placement import place_plan
 from treadle.model.plan import Plan, make_plan
 from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
+from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
 from treadle.runs.availability import check_available, take_into_use
 
@@ -91,14 +94,25 @@ def submit(
     first: str | None = None,
     last: str | None = None,
     target: Target = HERE,
+    arguments: Sequence[StepValues] = (),
     key: str | None = None,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
 
-    Arguments and errors are those of `make_run_plan`, but for `key`, by which `find_run` then finds the run.
+    Args:
+        ledger: See `make_run_plan`, as for what is not said here.
+        workflow: Name of the workflow, or one that need not be stored.
+        dataset: Name of the dataset.
+        type_filters: Types that items must have.
+        attribute_filters: Values that items' attributes must have.
+        first: Name of the step to begin with.
+        last: Name of the step to end with.
+        target: Where it is to run.
+        arguments: Arguments of steps in place of the workflow's; later ones lie over earlier ones.
+        key: What `ledger.runs.find_run` is to find the run by.
 
     Returns:
-        The run's id.
+        The run's id. Errors are those of `make_run_plan`.
     """
     plan, workflow_id, dataset_id, snapshot = _resolve(
         ledger,
@@ -109,6 +123,7 @@ def submit(
         first=first,
         last=last,
         target=target,
+        arguments=arguments,
     )
     with ledger.writing() as tx:
         take_into_use(tx, plan)
@@ -125,16 +140,16 @@ def _resolve(
     first: str | None,
     last: str | None,
     target: Target,
+    arguments: Sequence[StepValues] = (),
 ) -> tuple[Plan, int | None, int, Dataset]:
     with ledger.reading() as tx:
-        workflow_id, stored = _stored(tx, workflow)
-        definition = stored.part(first, last)
+        workflow_id, definition = _stored(tx, workflow)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
-        known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
-        named = packages.find_tasks(tx, [step.task for step in definition.steps])
-    tasks = {task.task.ref: task for task in known} | named
+        tasks = installed_tasks(tx, definition)
+    for values in arguments:
+        definition = with_values(definition, tasks, values)
     plan = make_plan(
-        definition,
+        definition.part(first, last),
         snapshot,
         tasks,
         type_filters=type_filters,
@@ -157,5 +172,10 @@ def _stored(tx: Transaction, workflow: str | Workflow) -> tuple[int | None, Work
     return (workflow_id if stored == workflow else None), workflow
 
 
-def _packages(workflow: Workflow) -> list[str]:
-    return sorted({step.task.pkg_name for step in workflow.steps})
+def installed_tasks(tx: Transaction, workflow: Workflow) -> dict[TaskRef, InstalledTask]:
+    """Return the tasks of the packages that a workflow names, those that it uses by its own references."""
+    names = sorted({step.task.pkg_name for step in workflow.steps})
+    known = [task for name in names for task in packages.list_tasks(tx, name)]
+    return {task.task.ref: task for task in known} | packages.find_tasks(
+        tx, [step.task for step in workflow.steps]
+    )
