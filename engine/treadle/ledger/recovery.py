@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
 
+from treadle.ledger.activities import UNDER_WAY
 from treadle.ledger.database import Transaction, database_time
-from treadle.ledger.tables import ActivityState, activities, runs
+from treadle.ledger.tables import activities, runs
 from treadle.model.states import RunState
 
 MARGIN = timedelta(seconds=15)
@@ -42,12 +43,12 @@ class Ended:
     """The end of what one flow run shows: a run or an activity.
 
     Attributes:
-        state: How it ended; None while it has not.
+        state: How it ended: done, failed or cancelled; None while it has not.
         text: What happened, for people.
         ended_at: When it ended.
     """
 
-    state: RunState | ActivityState | None
+    state: str | None
     text: str | None
     ended_at: datetime | None
 
@@ -93,18 +94,18 @@ def count_recovery(tx: Transaction, run_id: int) -> None:
 def end_shown_by(tx: Transaction, flow_run_id: str) -> Ended | None:
     """The end of the run or activity that a flow run of Prefect is about; None if it is about none.
 
-    A run that is only a part of what the flow run does says nothing of the whole: its key begins with the flow
-    run's id and goes on.
+    A run that is only a part of what the flow run does says nothing of the whole: its key begins with the
+    flow run's id and goes on.
     """
     of_run = select(runs.c.state, runs.c.error, runs.c.ended_at).where(
         runs.c.prefect_flow_run_id == flow_run_id, or_(runs.c.key.is_(None), runs.c.key == flow_run_id)
     )
     for state, error, ended_at in tx.execute(of_run.order_by(runs.c.id.desc()).limit(1)):
-        under_way = state in {RunState.SUBMITTED, RunState.RUNNING}
-        return Ended(None if under_way else state, error, ended_at)
+        is_over = state not in {RunState.SUBMITTED, RunState.RUNNING}
+        return Ended(str(state) if is_over else None, error, ended_at)
     of_activity = select(activities.c.state, activities.c.error, activities.c.ended_at).where(
         activities.c.prefect_flow_run_id == flow_run_id
     )
-    for state, error, ended_at in tx.execute(of_activity.order_by(activities.c.id.desc()).limit(1)):
-        return Ended(None if state in {"pending", "ongoing"} else state, error, ended_at)
+    for action, error, ended_at in tx.execute(of_activity.order_by(activities.c.id.desc()).limit(1)):
+        return Ended(None if action in UNDER_WAY else action, error, ended_at)
     return None

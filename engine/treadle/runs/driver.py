@@ -65,7 +65,7 @@ def _announce(flow_run_id: UUID) -> bool:
 
 
 def _is_copied(client: SyncPrefectClient, flow_run_id: UUID) -> bool:
-    """Whether Prefect puts the flow's files into the current folder first, which therefore must not be anyone's."""
+    """Whether Prefect copies the flow's files into the current folder, which therefore must be nobody's."""
     flow_run = client.read_flow_run(flow_run_id)
     if flow_run.deployment_id is None:
         return False

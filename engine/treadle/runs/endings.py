@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from treadle.ledger import Ledger, sqlite_url
+from treadle.ledger.database import database_time
 from treadle.ledger.recovery import Ended, end_shown_by
 from treadle.model.states import RunState
 from treadle.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun, State
 
 DIED = "The driver died before its end: it was killed, or its machine was restarted."
@@ -48,19 +51,22 @@ def state_after(flow_run: FlowRun) -> State[Any]:
     return Crashed(message=DIED)
 
 
-def ended_state(ledger: Ledger, flow_run_id: str) -> State[Any] | None:
-    """Return the state that Prefect should show, where the ledger has the end of what the flow run is about."""
+def ended_state(ledger: Ledger, flow_run_id: str, *, since_seconds: float = 0.0) -> State[Any] | None:
+    """Return what Prefect should show, where the ledger has had the end of what it shows for so long."""
     with ledger.reading() as tx:
         end = end_shown_by(tx, flow_run_id)
-    return None if end is None or end.state is None else _state_of(end)
+        if end is None or end.state is None or end.ended_at is None:
+            return None
+        is_long_ago = database_time(tx) - end.ended_at >= timedelta(seconds=since_seconds)
+    return _state_of(end) if is_long_ago else None
 
 
 def _state_of(end: Ended) -> State[Any]:
     from prefect.states import Cancelled, Completed, Failed
 
-    if end.state in {RunState.DONE, "done"}:
+    if end.state == RunState.DONE:
         return Completed(message=end.text or "It is done.")
-    if end.state in {RunState.CANCELLED, "cancelled"}:
+    if end.state == RunState.CANCELLED:
         return Cancelled(message=end.text or "It was cancelled.")
     return Failed(message=end.text or "It failed.")
 
@@ -78,13 +84,7 @@ def tell_end(flow_run_id: str, patience_seconds: float) -> None:
     while True:
         try:
             with get_client(sync_client=True) as client:
-                flow_run = client.read_flow_run(UUID(flow_run_id))
-                if flow_run.state is not None and is_open(flow_run.state):
-                    with open_ledger(load_settings()) as ledger:
-                        end = ended_state(ledger, flow_run_id)
-                    if end is not None:
-                        client.set_flow_run_state(flow_run.id, end, force=True)
-            return
+                _tell_end(client, UUID(flow_run_id))
         except ObjectNotFound:
             return
         except (PrefectException, HTTPError, RuntimeError) as error:
@@ -92,3 +92,14 @@ def tell_end(flow_run_id: str, patience_seconds: float) -> None:
                 logger.warning("prefect_not_told prefect_run=%s error=%r", flow_run_id, error)
                 return
             time.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
+def _tell_end(client: SyncPrefectClient, flow_run_id: UUID) -> None:
+    flow_run = client.read_flow_run(flow_run_id)
+    if flow_run.state is not None and is_open(flow_run.state):
+        with open_ledger(load_settings()) as ledger:
+            end = ended_state(ledger, str(flow_run_id))
+        if end is not None:
+            client.set_flow_run_state(flow_run_id, end, force=True)

@@ -1,8 +1,8 @@
 """Prefect's worker for Treadle's work pool: each flow run gets a driver that outlives the worker.
 
-Prefect's own worker kills its flows when it is restarted. This one starts a detached process for each, leaves
-it alone when the worker ends, and finds it again when the next worker starts: an upgrade disturbs no run. What
-it finds out when a driver has ended is told to Prefect, if the driver could not do that.
+Prefect's own worker kills its flows when it is restarted. This one starts a detached process for each,
+leaves it alone when the worker ends, and finds it again when the next worker starts: an upgrade disturbs no
+run. What it finds out when a driver has ended is told to Prefect, if the driver could not do that.
 
 Prefect imports this module for every command that looks for workers: it imports nothing heavy.
 """
@@ -28,7 +28,7 @@ from treadle.compile.identity import is_alive, is_driver, is_gone
 from treadle.runs.driver_process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
 
 WORK_POOL = "treadle"
 LOOK_SECONDS = 0.5
@@ -46,7 +46,8 @@ class DriverVariables(BaseVariables):
     working_dir: Path | None = Field(
         default=None,
         title="Working directory",
-        description="Folder in which the flow is run; left out: the worker's, or an empty one for a flow in a file.",
+        description="Folder that the flow is run in. Left out: the worker's, or an empty one for a flow in a "
+        "file.",
     )
 
 
@@ -184,7 +185,9 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         if now is None or now.infrastructure_pid is not None or self._is_mine(now.id):
             return
         if now.state is not None and now.state.is_pending():
-            again = AwaitingRetry(message="The worker that took it ended before it could start it.")
+            again: State[Any] = AwaitingRetry(
+                message="The worker that took it ended before it could start it."
+            )
             await self._asked(self.client.set_flow_run_state, now.id, again, force=True)
 
     def _occupy_slot(self, flow_run_id: UUID) -> None:
@@ -195,7 +198,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
     async def _watch(
         self, flow_run_id: UUID, driver: str, process: subprocess.Popen[bytes] | None = None
     ) -> None:
-        """Wait for a driver's end, see to it where its flow run is to be cancelled, and settle what is left."""
+        """Wait for a driver's end, see to it where its flow run is to be cancelled, and settle the rest."""
         self._watched.add(flow_run_id)
         try:
             ending, asked_at = Ending(driver), time.monotonic()
