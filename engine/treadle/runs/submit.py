@@ -13,6 +13,7 @@ from treadle.model.plan import Plan, make_plan
 from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
 from treadle.model.workflow import Workflow
 from treadle.runs.availability import check_available, take_into_use
+from treadle.runs.builtin import register_builtin
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def make_run_plan(
     last: str | None = None,
     target: Target = HERE,
 ) -> Plan:
-    """Resolve a workflow against a dataset; nothing is written.
+    """Resolve a workflow against a dataset; nothing is written but the engine's own tasks if it names one.
 
     Args:
         ledger: Where workflow, dataset and tasks are looked up.
@@ -126,6 +127,8 @@ def _resolve(
         workflow_id, stored = workflows.load_workflow(tx, workflow)
         definition = stored.part(first, last)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
+    register_builtin(ledger, _packages(definition))
+    with ledger.reading() as tx:
         known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
         named = packages.find_tasks(tx, [step.task for step in definition.steps])
     tasks = {task.task.ref: task for task in known} | named
