@@ -16,7 +16,8 @@ from treadle.authoring import held
 from treadle.authoring.here import Request
 from treadle.authoring.result import error_of, result_of
 from treadle.authoring.session import Session
-from treadle.compile.flow import NAME_PREFECT_REFUSES, conduct
+from treadle.compile.flow import conduct
+from treadle.compile.naming import prefect_name
 from treadle.compile.observer import Observer
 from treadle.ledger import runs
 from treadle.model.profile import LOCAL
@@ -56,7 +57,7 @@ def flow_of(workflow: Workflow) -> Flow[..., Any]:
         return _state_of(session, run_id)
 
     run_workflow.__doc__ = workflow.description
-    name = NAME_PREFECT_REFUSES.sub("-", workflow.name)
+    name = prefect_name(workflow.name)
     return WorkflowFlow(
         run_workflow,
         name=name,

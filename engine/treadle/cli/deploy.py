@@ -86,7 +86,7 @@ def deploy(
     with open_session() as session:
         with session.ledger.reading() as tx:
             _, stored = workflows.load_workflow(tx, workflow)
-            values = read_words(stored, installed_tasks(tx, stored), arg or ())
+        values = read_words(stored, installed_tasks(session.ledger, stored), arg or ())
         with served(session.settings):
             from treadle.runs.deployments import Wanted  # not before the server is known
             from treadle.runs.deployments import deploy as register

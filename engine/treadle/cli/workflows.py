@@ -14,24 +14,41 @@ app = typer.Typer(help="Workflows.", no_args_is_help=True)
 
 @app.command("import")
 def import_workflow(
-    file: Annotated[Path, typer.Argument(help="JSON file of the workflow.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON file of the workflow: Fractal's, or a recording in WfFormat.")
+    ],
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a workflow of the same name; runs keep their own copy.")
     ] = False,
+    time_scale: Annotated[
+        float, typer.Option("--time-scale", min=0, help="Factor of the times of a recording.")
+    ] = 1.0,
+    size_scale: Annotated[
+        float, typer.Option("--size-scale", min=0, help="Factor of the sizes of a recording's files.")
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Store a workflow from a JSON file."""
+    """Store a workflow from a JSON file.
+
+    Of a recording in WfFormat (WfCommons) each task becomes a step that takes the time, uses the cpu, reads
+    and writes the files that the task did.
+    """
     from treadle.cli.documents import read_json
     from treadle.cli.output import print_json, print_line
     from treadle.cli.session import open_session
     from treadle.errors import WorkflowInvalid
+    from treadle.model.wfcommons import is_wfformat, recording_from_json, replayed_workflow
     from treadle.model.workflow import workflow_from_json
-    from treadle.runs.workflows import import_workflow as store
+    from treadle.runs.workflows import store_workflow
 
     data = read_json(file, WorkflowInvalid)
-    workflow = workflow_from_json(data)
+    if is_wfformat(data):
+        recording = recording_from_json(data)
+        workflow = replayed_workflow(recording, time_scale=time_scale, size_scale=size_scale)
+    else:
+        workflow = workflow_from_json(data)
     with open_session() as session:
-        number = store(session.ledger, data, replace=replace)
+        number = store_workflow(session.ledger, workflow, replace=replace)
     if as_json:
         print_json({"id": number, "name": workflow.name, "steps": [step.name for step in workflow.steps]})
     else:

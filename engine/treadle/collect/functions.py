@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from treadle.errors import SourceInvalid
-from treadle.ledger import Ledger
-from treadle.ledger.packages import PackageRecord, add_environment, add_package
+from treadle.ledger import Ledger, Transaction
+from treadle.ledger.packages import EnvironmentRecord, PackageRecord, add_environment, add_package
 from treadle.model.task import Task
 
 _DIGEST_CHARACTERS = 16
@@ -29,6 +29,26 @@ def function_name(function: Callable[..., object]) -> str:
             remedy="Define it at the top level of a module, not in a script, a function or a lambda.",
         )
     return f"{module}:{name}"
+
+
+def engine_environment_id() -> str:
+    """Return the id of the environment that this process runs in, as the ledger is to have it."""
+    identity = hashlib.sha256(f"{sys.prefix}\0{platform.python_version()}".encode()).hexdigest()
+    return f"engine-{identity[:_DIGEST_CHARACTERS]}"
+
+
+def add_engine_environment(tx: Transaction) -> EnvironmentRecord:
+    """Record the environment that this process runs in; Treadle did not build it and never removes it."""
+    return add_environment(
+        tx,
+        environment_id=engine_environment_id(),
+        lock="",
+        python=sys.executable,
+        python_version=platform.python_version(),
+        path=sys.prefix,
+        build_seconds=0.0,
+        size_bytes=0,
+    )
 
 
 def register_functions(ledger: Ledger, *, package: str, version: str, tasks: Sequence[Task]) -> PackageRecord:
@@ -51,19 +71,8 @@ def register_functions(ledger: Ledger, *, package: str, version: str, tasks: Seq
         for part in sorted(task.type.parts):
             if task.part(part).function is None:
                 raise SourceInvalid(f"The {part} part of task {task.name!r} is not a function.")
-    python_version = platform.python_version()
-    identity = hashlib.sha256(f"{sys.prefix}\0{python_version}".encode()).hexdigest()
     with ledger.writing() as tx:
-        environment = add_environment(
-            tx,
-            environment_id=f"engine-{identity[:_DIGEST_CHARACTERS]}",
-            lock="",
-            python=sys.executable,
-            python_version=python_version,
-            path=sys.prefix,
-            build_seconds=0.0,
-            size_bytes=0,
-        )
+        environment = add_engine_environment(tx)
         return add_package(
             tx,
             name=package,

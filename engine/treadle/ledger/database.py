@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from treadle.errors import SettingsInvalid
+from treadle.ledger.compaction import Compaction, compact
 from treadle.ledger.failures import opening, translated
 from treadle.ledger.migrations import schema_is_current, upgrade
 
@@ -97,6 +98,16 @@ class Ledger:
         engine = self._engine.execution_options(**{_WRITING: True})
         with self._translated(), engine.begin() as transaction:
             yield transaction
+
+    def compact(self, *, in_use: bool) -> Compaction:
+        """Give back the space of deleted rows and refresh the statistics by which queries are planned.
+
+        Args:
+            in_use: Some process writes again and again, as drivers do; SQLite's file is then not written
+                anew, since nobody else could write meanwhile.
+        """
+        with self._translated():
+            return compact(self._engine, in_use=in_use)
 
     def close(self) -> None:
         """Close all connections."""

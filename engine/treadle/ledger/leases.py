@@ -60,6 +60,14 @@ def holder_of(tx: Transaction, run_id: int, *, is_gone: Callable[[str], bool]) -
     return driver if valid else None
 
 
+def are_held(tx: Transaction) -> bool:
+    """Whether any run has a driver whose lease is valid."""
+    return (
+        tx.scalars(select(runs.c.id).where(runs.c.lease_until > database_time(tx)).limit(1)).first()
+        is not None
+    )
+
+
 def confirm(tx: Transaction, run_id: int, driver: str, *, lock: bool = True) -> None:
     """Do nothing if the lease is the driver's.
 

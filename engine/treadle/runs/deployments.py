@@ -230,7 +230,7 @@ class _Base:
         with ledger.reading() as tx:
             _, stored = workflows.load_workflow(tx, workflow)
             names = [dataset.name for dataset in datasets.list_datasets(tx)]
-            return cls(stored, installed_tasks(tx, stored), names, sorted(settings.clusters))
+        return cls(stored, installed_tasks(ledger, stored), names, sorted(settings.clusters))
 
     @property
     def version(self) -> str:

@@ -17,6 +17,7 @@ from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
 from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
 from treadle.runs.availability import check_available, take_into_use
+from treadle.runs.builtin import register_builtin
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def make_run_plan(
     last: str | None = None,
     target: Target = HERE,
 ) -> Plan:
-    """Resolve a workflow against a dataset; nothing is written.
+    """Resolve a workflow against a dataset; nothing is written but the engine's own tasks if it names one.
 
     Args:
         ledger: Where workflow, dataset and tasks are looked up.
@@ -145,7 +146,7 @@ def _resolve(
     with ledger.reading() as tx:
         workflow_id, definition = _stored(tx, workflow)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
-        tasks = installed_tasks(tx, definition)
+    tasks = installed_tasks(ledger, definition)
     for values in arguments:
         definition = with_values(definition, tasks, values)
     plan = make_plan(
@@ -172,10 +173,11 @@ def _stored(tx: Transaction, workflow: str | Workflow) -> tuple[int | None, Work
     return (workflow_id if stored == workflow else None), workflow
 
 
-def installed_tasks(tx: Transaction, workflow: Workflow) -> dict[TaskRef, InstalledTask]:
+def installed_tasks(ledger: Ledger, workflow: Workflow) -> dict[TaskRef, InstalledTask]:
     """Return the tasks of the packages that a workflow names, those that it uses by its own references."""
     names = sorted({step.task.pkg_name for step in workflow.steps})
-    known = [task for name in names for task in packages.list_tasks(tx, name)]
-    return {task.task.ref: task for task in known} | packages.find_tasks(
-        tx, [step.task for step in workflow.steps]
-    )
+    register_builtin(ledger, names)
+    with ledger.reading() as tx:
+        known = [task for name in names for task in packages.list_tasks(tx, name)]
+        named = packages.find_tasks(tx, [step.task for step in workflow.steps])
+    return {task.task.ref: task for task in known} | named

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from treadle.ledger import Ledger, workflows
-from treadle.model.workflow import workflow_from_json, workflow_to_json
+from treadle.model.workflow import Workflow, workflow_from_json, workflow_to_json
+from treadle.runs.builtin import register_builtin
 
 
 def import_workflow(ledger: Ledger, data: object, *, replace: bool) -> int:
@@ -18,7 +19,16 @@ def import_workflow(ledger: Ledger, data: object, *, replace: bool) -> int:
         WorkflowInvalid: With every problem found, each with its place.
         AlreadyExists: The name is taken and `replace` is false.
     """
-    workflow = workflow_from_json(data)
+    return store_workflow(ledger, workflow_from_json(data), replace=replace)
+
+
+def store_workflow(ledger: Ledger, workflow: Workflow, *, replace: bool) -> int:
+    """Store a workflow, and the engine's own tasks if it names one; return its id.
+
+    Raises:
+        AlreadyExists: The name is taken and `replace` is false.
+    """
+    register_builtin(ledger, {step.task.pkg_name for step in workflow.steps})
     with ledger.writing() as tx:
         return workflows.save_workflow(tx, workflow, replace=replace)
 
