@@ -7,7 +7,6 @@ ahead of what is durable.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -22,10 +21,11 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from treadle.compile.artifacts import StepArtifacts
+from treadle.compile.artifacts.keeper import RunArtifacts
 from treadle.compile.context import RunContext
 from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.jobs import LedgerBook
+from treadle.compile.naming import flow_run_name, prefect_name
 from treadle.compile.observer import Observers
 from treadle.compile.pipeline import Pipeline
 from treadle.compile.settling import mark_failed, settle
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 for _name in ("fastapi.encoders", "prefect.flow_engine", "prefect.task_engine", "pydantic.v1"):
     import_module(_name)
 
-NAME_PREFECT_REFUSES = re.compile(r"[/%&><]")
-
 
 def compile_flow(context: RunContext) -> Flow[..., State[None]]:
     """Compile the run's plan into a Prefect flow, named after its workflow.
@@ -59,7 +57,7 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
         A flow of the parameters `run` (id) and `dataset` (name), shown in the UI. Calling it in the main
         thread runs the plan and returns Completed, Failed or Cancelled, the state that the ledger then has.
     """
-    name = _prefect_name(context.plan.workflow.name)
+    name = context.plan.workflow.name
 
     def run_workflow(run: int, dataset: str) -> State[None]:
         get_run_logger().info("run %d on dataset %r", run, dataset)
@@ -68,8 +66,8 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
     run_workflow.__doc__ = context.plan.workflow.description
     return Flow(
         run_workflow,
-        name=name,
-        flow_run_name=f"{name} {context.run_id}",
+        name=prefect_name(name),
+        flow_run_name=flow_run_name(name, context.run_id),
         task_runner=step_runner(context.plan),  # type: ignore[arg-type] # of any result
         validate_parameters=False,
         persist_result=False,
@@ -110,16 +108,16 @@ def _conduct(context: RunContext, flow_run_id: UUID) -> State[None]:
     record = take_up(context, str(flow_run_id))
     if record.state is RunState.DONE:
         return Completed(message="It was done before.")
-    artifacts = StepArtifacts(context.run_id, flow_run_id)
+    artifacts = RunArtifacts(context, flow_run_id, record)
     context = replace(context, observer=Observers(context.observer, artifacts))
     with artifacts.kept():
         _run_steps(context, record.steps, artifacts)
-    end = settle(context)
+        end = settle(context)
     made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[end.state]
     return made(message=end.message)
 
 
-def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: StepArtifacts) -> None:
+def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: RunArtifacts) -> None:
     """Submit every step as soon as those it needs are, a fed one when there is something for it to do."""
     pipeline = Pipeline(context, rows)
     waiting = [row for row in rows if row.state is StepState.DONE or context.scope.admits(row.position)]
@@ -162,7 +160,7 @@ def _submit(
     return future
 
 
-def _step_task(pipeline: Pipeline, step: str, artifacts: StepArtifacts) -> Task[[int], State[None]]:
+def _step_task(pipeline: Pipeline, step: str, artifacts: RunArtifacts) -> Task[[int], State[None]]:
     def run_step(position: int) -> State[None]:
         artifacts.begin(position, step, UUID(task_run.get_id()))
         end = pipeline.run(position)
@@ -170,14 +168,10 @@ def _step_task(pipeline: Pipeline, step: str, artifacts: StepArtifacts) -> Task[
         get_run_logger().log(logging.INFO if end.state is StepState.DONE else logging.ERROR, "%s", end.report)
         return _prefect_state(end)
 
-    name = _prefect_name(step)
+    name = prefect_name(step)
     return Task(run_step, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
 def _prefect_state(end: StepEnd) -> State[None]:
     made = {StepState.DONE: Completed, StepState.FAILED: Failed, StepState.CANCELLED: Cancelled}[end.state]
     return made(message=end.message)
-
-
-def _prefect_name(name: str) -> str:
-    return NAME_PREFECT_REFUSES.sub("-", name)
