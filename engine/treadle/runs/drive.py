@@ -19,6 +19,7 @@ from treadle.errors import AlreadyDriven, LeaseLost, ServerError, StorageFull
 from treadle.execute.journal import remove_journals
 from treadle.ledger import Ledger, leases, runs
 from treadle.ledger.runs import RunRecord
+from treadle.model.outputs import OUTPUT_KEYS, OUTPUT_KEYS_VARIABLE
 from treadle.model.placement import place_plan
 from treadle.model.states import RunState
 from treadle.runs.garbage import rarer_collections
@@ -105,16 +106,21 @@ def context_of(
     with ledger.reading() as tx:
         leases.check_free(tx, run_id, driver, is_gone=is_gone)
         record = runs.load_run(tx, run_id)
+    profile = settings.cluster(record.plan.cluster)
     return RunContext(
         run_id=run_id,
         driver=driver,
-        plan=place_plan(record.plan, settings.cluster(record.plan.cluster)),
+        plan=place_plan(record.plan, profile),
         dataset_id=record.dataset_id,
         ledger=ledger,
         cluster=cluster,
         observer=observer,
         log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
-        unit_environment={"FRACTAL_CACHE_DIR": str(settings.cache_folder)},
+        unit_environment={
+            "FRACTAL_CACHE_DIR": str(settings.cache_folder),
+            OUTPUT_KEYS_VARIABLE: OUTPUT_KEYS,
+        },
+        profile=profile,
         scope=scope,
     )
 
