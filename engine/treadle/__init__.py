@@ -8,19 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.authoring.call import Call
     from treadle.authoring.datasets import Dataset
     from treadle.authoring.plan import Plan
     from treadle.authoring.resources import Resources
     from treadle.authoring.result import Result
-    from treadle.authoring.tasks import Call, TaskHandle, load_task
+    from treadle.authoring.tasks import TaskHandle, load_task
+    from treadle.authoring.values import FunctionHandle, load_function
     from treadle.authoring.workflow import StepHandle, Workflow
     from treadle.model.dataset import Item
     from treadle.model.marks import task
     from treadle.model.policy import Retries
 else:
     _HOMES = {
-        "Call": "authoring.tasks",
+        "Call": "authoring.call",
         "Dataset": "authoring.datasets",
+        "FunctionHandle": "authoring.values",
         "Item": "model.dataset",
         "Plan": "authoring.plan",
         "Resources": "authoring.resources",
@@ -29,6 +32,7 @@ else:
         "StepHandle": "authoring.workflow",
         "TaskHandle": "authoring.tasks",
         "Workflow": "authoring.workflow",
+        "load_function": "authoring.values",
         "load_task": "authoring.tasks",
         "task": "model.marks",
     }
@@ -45,6 +49,7 @@ else:
 __all__ = [
     "Call",
     "Dataset",
+    "FunctionHandle",
     "Item",
     "Plan",
     "Resources",
@@ -53,6 +58,7 @@ __all__ = [
     "StepHandle",
     "TaskHandle",
     "Workflow",
+    "load_function",
     "load_task",
     "task",
 ]
