@@ -1,26 +1,26 @@
-"""The work pool of Treadle's deployments."""
+"""The work pool through which deployed workflows start."""
 
 from __future__ import annotations
 
-from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import WorkPool
-from prefect.exceptions import ObjectAlreadyExists
+from typing import TYPE_CHECKING
 
-from treadle.runs.worker import WORK_POOL, TreadleWorker
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
-__all__ = ["WORK_POOL", "ensure_work_pool"]
+WORK_POOL = "treadle"
+WORKER_TYPE = "treadle"
 
 
-async def ensure_work_pool(client: PrefectClient) -> WorkPool:
-    """Return the pool; it is made where there is none, and one that is there stays as it is."""
-    pool = WorkPoolCreate(
-        name=WORK_POOL,
-        type=TreadleWorker.type,
-        description="Runs of Treadle's deployments, driven by processes that outlive their worker.",
-        base_job_template=TreadleWorker.get_default_base_job_template(),
-    )
+def ensure_work_pool(client: SyncPrefectClient) -> None:
+    """Make the work pool unless it is there; its worker gives it its template when it first starts."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+
     try:
-        return await client.create_work_pool(pool)
-    except ObjectAlreadyExists:
-        return await client.read_work_pool(WORK_POOL)
+        client.read_work_pool(WORK_POOL)
+    except ObjectNotFound:
+        pool = WorkPoolCreate(name=WORK_POOL, type=WORKER_TYPE, description="Runs of Treadle's workflows.")
+        try:
+            client.create_work_pool(pool)
+        except ObjectAlreadyExists:  # another process was faster
+            return

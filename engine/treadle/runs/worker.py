@@ -26,11 +26,11 @@ from pydantic import Field, PrivateAttr
 
 from treadle.compile.identity import is_alive, is_driver, is_gone
 from treadle.runs.driver_process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
+from treadle.runs.work_pool import WORKER_TYPE
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
-WORK_POOL = "treadle"
 LOOK_SECONDS = 0.5
 ASK_SECONDS = 2.0
 AGAIN_SECONDS = 5.0
@@ -78,7 +78,7 @@ class DriverResult(BaseWorkerResult):
 class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResult]):
     """Starts drivers, watches them to their end, and finds those of earlier workers again."""
 
-    type = "treadle"
+    type = WORKER_TYPE
     job_configuration = DriverConfiguration
     job_configuration_variables = DriverVariables
     _description = "Flow runs in processes of this machine that outlive the worker which started them."
