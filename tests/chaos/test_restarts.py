@@ -55,9 +55,10 @@ def up(home: Path, variables: dict[str, str]) -> Iterator[Up]:
     with up.running():
         yield up
     drivers = [process for process in psutil.process_iter() if _is_driver(process, home)]
-    for process in drivers:
+    _, left = psutil.wait_procs(drivers, timeout=30)
+    for process in left:
         process.kill()
-    assert drivers == [], "a driver was left"
+    assert left == [], "a driver was left"
 
 
 def _is_driver(process: psutil.Process, home: Path) -> bool:

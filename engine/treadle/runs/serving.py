@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 async def serve() -> None:
     """Register the deployments, then run what is asked of them, until SIGTERM or SIGINT."""
     settings = load_settings()
-    await asyncio.to_thread(_make_pool)
+    await asyncio.to_thread(_make_work_pool)
     await _register(collection_flow.collect_package, collection_flow.DEPLOYMENT)
     await _register(upkeep_flow.upkeep, upkeep_flow.DEPLOYMENT, cron=upkeep_flow.CRON)
     if settings.plugin_folders or settings.git_plugins:
@@ -48,6 +48,11 @@ async def serve() -> None:
         group.create_task(_work(settings))
         for seconds, act in _duties(settings):
             group.create_task(_repeat(seconds, act))
+
+
+def _make_work_pool() -> None:
+    with get_client(sync_client=True) as client:
+        ensure_work_pool(client)
 
 
 def _duties(settings: Settings) -> list[tuple[float, Callable[[], object]]]:
@@ -73,11 +78,6 @@ async def _repeat(seconds: float, act: Callable[[], object]) -> None:
         except (TreadleError, PrefectException, HTTPError) as error:
             logger.warning("duty_failed error=%r", error)
         await asyncio.sleep(seconds)
-
-
-def _make_pool() -> None:
-    with get_client(sync_client=True) as client:
-        ensure_work_pool(client)
 
 
 async def _register(flow: Flow[..., Any], name: str, *, cron: str | None = None) -> None:

@@ -92,13 +92,15 @@ class Up:
         return int(json.loads((self._folder / "address").read_text())["pid"])
 
     def worker_process(self) -> int:
-        """The process id of the worker beside it."""
+        """The process id of the worker beside it, once there is one."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        found = [int(pid) for file in children for pid in file.read_text().split()]
-        named = [pid for pid in found if "treadle.runs.serving" in _command_line(pid)]
-        (worker,) = until(lambda: named, "there is a worker")
-        return worker
+        children = Path(f"/proc/{self.process.pid}/task")
+
+        def worker() -> int | None:
+            found = [int(pid) for file in children.glob("*/children") for pid in file.read_text().split()]
+            return next((pid for pid in found if "treadle.runs.serving" in _command_line(pid)), None)
+
+        return until(worker, "there is a worker")
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask Prefect's server, as often as it takes to get an answer; return that as JSON."""
