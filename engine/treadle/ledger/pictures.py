@@ -76,4 +76,6 @@ def _pictures(output: JsonValue) -> tuple[Picture, ...]:
 def _declaring(run_id: int, position: int) -> tuple[ColumnElement[bool], ...]:
     text = cast(units.c.output, Text)
     of_step = (units.c.run_id == run_id, units.c.position == position, units.c.state == UnitState.DONE)
-    return (*of_step, text.like('%"pictures":[%'))
+    # as the column's type writes them; what an init call asks for may hold anything
+    is_declared = text.like('%"pictures":[%') & ~text.like('%"pictures":[]%')
+    return (*of_step, is_declared, ~text.like('{"parallelization_list":%'))
