@@ -37,7 +37,8 @@ def _compact_sqlite(engine: Engine, *, in_use: bool) -> Compaction:
 
         def ask(pragma: str) -> int:
             cursor.execute(f"PRAGMA {pragma}")
-            return int(cursor.fetchone()[0])
+            [(answer,)] = cursor.fetchall()
+            return int(answer)
 
         cursor.execute("PRAGMA query_only = OFF")
         page_bytes, before, free = ask("page_size"), ask("page_count"), ask("freelist_count")
