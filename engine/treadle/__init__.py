@@ -1,20 +1,58 @@
-"""Treadle: a workflow engine for science."""
+"""Treadle: a workflow engine for science.
+
+What stands here is for flow definitions in Python; `import treadle` alone costs nothing.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.authoring.datasets import Dataset
+    from treadle.authoring.plan import Plan
+    from treadle.authoring.resources import Resources
+    from treadle.authoring.result import Result
+    from treadle.authoring.tasks import Call, TaskHandle, load_task
+    from treadle.authoring.workflow import StepHandle, Workflow
+    from treadle.model.dataset import Item
     from treadle.model.marks import task
+    from treadle.model.policy import Retries
 else:
+    _HOMES = {
+        "Call": "authoring.tasks",
+        "Dataset": "authoring.datasets",
+        "Item": "model.dataset",
+        "Plan": "authoring.plan",
+        "Resources": "authoring.resources",
+        "Result": "authoring.result",
+        "Retries": "model.policy",
+        "StepHandle": "authoring.workflow",
+        "TaskHandle": "authoring.tasks",
+        "Workflow": "authoring.workflow",
+        "load_task": "authoring.tasks",
+        "task": "model.marks",
+    }
 
     def __getattr__(name: str) -> object:
-        """Import a public name when it is first used: `import treadle` alone costs nothing."""
-        if name in __all__:
-            from treadle.model import marks
+        """Import a public name when it is first used."""
+        if name in _HOMES:
+            from importlib import import_module
 
-            return getattr(marks, name)
+            return getattr(import_module(f"treadle.{_HOMES[name]}"), name)
         raise AttributeError(f"module 'treadle' has no attribute {name!r}")
 
 
-__all__ = ["task"]
+__all__ = [
+    "Call",
+    "Dataset",
+    "Item",
+    "Plan",
+    "Resources",
+    "Result",
+    "Retries",
+    "StepHandle",
+    "TaskHandle",
+    "Workflow",
+    "load_task",
+    "task",
+]

@@ -4,7 +4,8 @@ Three files in the server's folder, each locked with flock, which the kernel lif
 however it dies:
 
 - `server.lock` is held by the server for as long as it lives: the starter takes it and hands it on.
-- `users.lock` is shared by all users; the server that gets it for itself alone has none left.
+- `users.lock` is shared by all users; the server that gets it for itself alone has none left. Drivers of
+  flow runs inherit it from their worker.
 - `claim.lock` makes looking and taking one act, so that an address left by a killed server is never read.
 """
 
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from treadle.errors import ServerError
+from treadle.runs.driver_process import USERS_LOCK
 
 POLL_SECONDS = 0.05
 
@@ -101,7 +103,7 @@ def using(folder: Path, *, deadline: float) -> Iterator[None]:
     Raises:
         ServerError: It was still ending then.
     """
-    users = _open(folder / "users.lock")
+    users = _open(folder / USERS_LOCK)
     try:
         while not try_lock(users, fcntl.LOCK_SH):
             if time.monotonic() > deadline:
@@ -119,7 +121,7 @@ class Users:
     """The users of a server, as the server sees them."""
 
     def __init__(self, folder: Path) -> None:
-        self._lock = _open(folder / "users.lock")
+        self._lock = _open(folder / USERS_LOCK)
 
     def gone(self) -> bool:
         """Say whether nobody is left; if so, nobody can come before this process has ended."""

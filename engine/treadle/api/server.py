@@ -6,6 +6,7 @@ Nothing here imports Prefect, and nothing here sends the secret anywhere.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import socket
@@ -23,38 +24,62 @@ from treadle.errors import ServerError, StorageFull
 from treadle.settings import Settings
 
 START_SECONDS = 180
+RESTARTS_AT_MOST = 5
+QUIET_SECONDS = 600
 LOG_LINES = 20
+
+logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, ready: Callable[[Server], None]) -> None:
     """Keep the server of this home running until this process is interrupted or terminated.
 
-    The port is the one that is set, unless a server runs already, which is joined wherever it listens. It
-    goes on after the end if a run still uses it.
+    The port is the one that is set, unless a server runs already, which is joined wherever it listens. One
+    that dies is started again where it listened, so that runs and pages find it again. It goes on after the
+    end if a run still uses it.
 
     Args:
         settings: The settings.
         ready: Called once, when the server answers.
 
     Raises:
-        ServerError: The port is taken, or the server did not start, or died.
+        ServerError: The port is taken, or the server did not start, or died again and again.
         StorageFull: The server's folder may not be written.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _joined(settings, any_port=False) as address:
             ready(_describe(settings, address))
-            while (now := claim(settings.server_folder)) == address:
-                time.sleep(1)
-            if isinstance(now, int):
-                os.close(now)
-            raise ServerError(
-                "The server ended.", remedy="Start it again with `treadle up`.", detail=_log_tail(settings)
-            )
+            _keep(settings, address)
     except KeyboardInterrupt:
         return
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _keep(settings: Settings, address: Address) -> None:
+    """See to it that a server listens at that address, until this process is interrupted.
+
+    Raises:
+        ServerError: It died too often, or does not start again.
+    """
+    there = settings.model_copy(update={"port": address.port})
+    deaths: list[float] = []
+    while True:
+        while (now := claim(settings.server_folder)) == address:
+            time.sleep(1)
+        if isinstance(now, int):
+            os.close(now)
+        deaths = [death for death in deaths if time.monotonic() - death < QUIET_SECONDS]
+        deaths.append(time.monotonic())
+        if len(deaths) > RESTARTS_AT_MOST:
+            raise ServerError(
+                f"The server ended {len(deaths)} times within {QUIET_SECONDS // 60} minutes.",
+                remedy="See why, then start it again with `treadle up`.",
+                detail=_log_tail(settings),
+            )
+        logger.warning("server_started_again port=%d times=%d", address.port, len(deaths))
+        address = _joined_address(there, any_port=False)
 
 
 @contextmanager
@@ -103,21 +128,27 @@ def _describe(settings: Settings, address: Address) -> Server:
 @contextmanager
 def _joined(settings: Settings, *, any_port: bool) -> Iterator[Address]:
     folder = _make_folder(settings)
+    with using(folder, deadline=time.monotonic() + START_SECONDS):
+        yield _joined_address(settings, any_port=any_port)
+
+
+def _joined_address(settings: Settings, *, any_port: bool) -> Address:
+    """Return where the server listens; it is started if none runs. The caller is one of its users."""
+    folder = settings.server_folder
     deadline = time.monotonic() + START_SECONDS
-    with using(folder, deadline=deadline):
-        started = False
-        while not isinstance(outcome := claim(folder), Address):
-            if outcome is not None:
-                _start_once(settings, outcome, started=started, any_port=any_port)
-                started = True
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"The server did not start within {START_SECONDS} seconds.",
-                    remedy=f"See {folder / 'server.log'}.",
-                    detail=_log_tail(settings),
-                )
-            time.sleep(POLL_SECONDS)
-        yield outcome
+    started = False
+    while not isinstance(outcome := claim(folder), Address):
+        if outcome is not None:
+            _start_once(settings, outcome, started=started, any_port=any_port)
+            started = True
+        if time.monotonic() > deadline:
+            raise ServerError(
+                f"The server did not start within {START_SECONDS} seconds.",
+                remedy=f"See {folder / 'server.log'}.",
+                detail=_log_tail(settings),
+            )
+        time.sleep(POLL_SECONDS)
+    return outcome
 
 
 def _make_folder(settings: Settings) -> Path:

@@ -17,6 +17,7 @@ from treadle.cli import (
     config,
     datasets,
     demo,
+    deploy,
     doctor,
     environments,
     follow,
@@ -76,6 +77,7 @@ app.command()(demo.demo)
 app.command()(collect.collect)
 app.command()(run.run)
 app.command()(resume.resume)
+app.command()(deploy.deploy)
 app.command()(follow.follow)
 app.command()(cancel.cancel)
 app.command()(history.runs)
@@ -93,6 +95,7 @@ app.add_typer(activities.app, name="activity")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
+app.add_typer(deploy.app, name="deployment")
 app.add_typer(config.app, name="config")
 
 

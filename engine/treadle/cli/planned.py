@@ -91,6 +91,7 @@ def _step_document(
         "needs": planned.step.needs,
         "units": planned.units,
         "type_filters": planned.type_filters,
+        "or_types": planned.or_types,
         "arguments": {part: planned.step.args(part) for part in placed},
         "resources": {part: found.resources for part, found in placed.items()},
         "origins": {part: found.origins for part, found in placed.items()},
@@ -155,7 +156,10 @@ def _part_rows(plan: Plan, planned: PlannedStep, profile: ClusterProfile) -> Ite
 def _filters_text(planned: PlannedStep) -> str:
     if planned.task.task.type.is_converter:
         return "none taken, it makes them"
-    types = ", ".join(f"{name}={str(value).lower()}" for name, value in planned.type_filters.items())
+    types = " or ".join(
+        ", ".join(f"{name}={str(value).lower()}" for name, value in alternative.items())
+        for alternative in (planned.type_filters, *planned.or_types)
+    )
     return f"those with {types}" if types else "all"
 
 

@@ -12,6 +12,8 @@ from treadle.cli.options import AsJson
 if TYPE_CHECKING:
     from treadle.api import Server
 
+RUNS_LOOKED_AT = 200
+
 
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on; TREADLE_HOST if not given.")] = None,
@@ -20,7 +22,7 @@ def up(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start the server and its web pages; Ctrl-C ends them."""
+    """Start the server and its web pages; Ctrl-C ends them, but no run that is on its way."""
     from contextlib import ExitStack
 
     from treadle.api import serve, serving_deployments
@@ -42,4 +44,34 @@ def up(
     note("Starting the server ...")
     with ExitStack() as stack:
         serve(settings, ready)
+    for line in _going_on():
+        note(line)
     note("Ended.")
+
+
+def _going_on() -> list[str]:
+    """Say of each run and each collection that is on its way how it is followed and ended."""
+    from treadle.cli.session import open_session
+    from treadle.compile.identity import is_gone
+    from treadle.ledger import activities, leases, runs
+    from treadle.model.states import RUN_TRANSITIONS
+
+    with open_session() as session, session.ledger.reading() as tx:
+        driven = [
+            run
+            for run in runs.list_runs(tx, RUNS_LOOKED_AT)
+            if RUN_TRANSITIONS[run.state] and leases.holder_of(tx, run.id, is_gone=is_gone) is not None
+        ]
+        busy = activities.under_way(tx, is_gone=is_gone)
+    return [
+        *(
+            f"Run {run.id} of {run.workflow!r} on {run.dataset!r} goes on, and the server with it: "
+            f"follow it with treadle follow {run.id}, end it with treadle cancel {run.id}."
+            for run in driven
+        ),
+        *(
+            f"Activity {activity.id} ({activity.action} {activity.source}) goes on: "
+            f"see treadle activity show {activity.id}, end it with treadle activity cancel {activity.id}."
+            for activity in busy
+        ),
+    ]

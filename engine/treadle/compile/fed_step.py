@@ -65,8 +65,8 @@ class FedStepRun(StepRun):
             self._send(items, dispatch)
             dispatch.seal()
         else:
-            filters = self._planned.type_filters, self._context.plan.attribute_filters
-            self._send(select(items, *filters), dispatch)
+            filters = (self._planned.type_filters, *self._planned.or_types)
+            self._send(select(items, filters, self._context.plan.attribute_filters), dispatch)
 
     def _send(self, items: list[Item], dispatch: Dispatch) -> None:
         new = {item.zarr_url: item for item in items if item.zarr_url not in self._begun}

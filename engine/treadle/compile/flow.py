@@ -7,7 +7,6 @@ ahead of what is durable.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -26,6 +25,7 @@ from treadle.compile.artifacts import StepArtifacts
 from treadle.compile.context import RunContext
 from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.jobs import LedgerBook
+from treadle.compile.naming import flow_run_name, prefect_name
 from treadle.compile.observer import Observers
 from treadle.compile.pipeline import Pipeline
 from treadle.compile.settling import mark_failed, settle
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 for _name in ("fastapi.encoders", "prefect.flow_engine", "prefect.task_engine", "pydantic.v1"):
     import_module(_name)
 
-NAME_PREFECT_REFUSES = re.compile(r"[/%&><]")
-
 
 def compile_flow(context: RunContext) -> Flow[..., State[None]]:
     """Compile the run's plan into a Prefect flow, named after its workflow.
@@ -59,7 +57,6 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
         A flow of the parameters `run` (id) and `dataset` (name), shown in the UI. Calling it in the main
         thread runs the plan and returns Completed, Failed or Cancelled, the state that the ledger then has.
     """
-    name = _prefect_name(context.plan.workflow.name)
 
     def run_workflow(run: int, dataset: str) -> State[None]:
         get_run_logger().info("run %d on dataset %r", run, dataset)
@@ -68,8 +65,8 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
     run_workflow.__doc__ = context.plan.workflow.description
     return Flow(
         run_workflow,
-        name=name,
-        flow_run_name=f"{name} {context.run_id}",
+        name=prefect_name(context.plan.workflow.name),
+        flow_run_name=flow_run_name(context.plan, context.run_id),
         task_runner=step_runner(context.plan),  # type: ignore[arg-type] # of any result
         validate_parameters=False,
         persist_result=False,
@@ -170,14 +167,10 @@ def _step_task(pipeline: Pipeline, step: str, artifacts: StepArtifacts) -> Task[
         get_run_logger().log(logging.INFO if end.state is StepState.DONE else logging.ERROR, "%s", end.report)
         return _prefect_state(end)
 
-    name = _prefect_name(step)
+    name = prefect_name(step)
     return Task(run_step, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
 
 
 def _prefect_state(end: StepEnd) -> State[None]:
     made = {StepState.DONE: Completed, StepState.FAILED: Failed, StepState.CANCELLED: Cancelled}[end.state]
     return made(message=end.message)
-
-
-def _prefect_name(name: str) -> str:
-    return NAME_PREFECT_REFUSES.sub("-", name)

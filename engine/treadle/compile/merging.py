@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from treadle.compile.context import RunContext
 from treadle.errors import MergeFailed
@@ -15,14 +15,28 @@ from treadle.model.replay import StepOutcomes, difference, replay
 from treadle.model.units import input_urls
 
 
+def items_seen(tx: Transaction, context: RunContext, position: int) -> Sequence[Item]:
+    """Return the items as a step is to see them: as those steps have left them that it needs.
+
+    While no other step of the run has been merged, that is the dataset as it now is.
+    """
+    before, after = merges.list_merges(tx, context.run_id), context.plan.ancestors[position]
+    if all(merged.position in after for merged in before):
+        _, dataset = datasets.load_dataset(tx, context.plan.dataset)
+        return dataset.items
+    needed = [merged for merged in before if merged.position in after]
+    return _replayed(tx, context, {merged.position: _recorded(tx, context, merged) for merged in needed})
+
+
 def merge_step(
     tx: Transaction, context: RunContext, position: int, inputs: Sequence[str], outcomes: Sequence[Outcome]
 ) -> MergeFailed | None:
     """Bring the dataset to what it is with these outcomes of a step.
 
-    The first time they are merged into the dataset as it is. A step that was merged before, without the units
-    that were not done then, is merged anew: the run is replayed on its snapshot as it was merged and as it is
-    now to be, and the difference goes into the dataset.
+    A step whose predecessors alone have been merged is merged into the dataset as it is. Any other, one that
+    ran beside others, or one that was merged before without the units that were not done then, is merged into
+    the run as a whole: it is replayed on its snapshot as it was merged and as it is now to be, and the
+    difference goes into the dataset.
 
     Returns:
         Why the step could not be merged anew; what was merged of it before is then taken back.
@@ -32,8 +46,8 @@ def merge_step(
     """
     before = merges.list_merges(tx, context.run_id)
     without = [outcome.unit.index for outcome in outcomes if not outcome.done]
-    if any(merged.position == position for merged in before):
-        return _merge_anew(tx, context, position, before, without)
+    if any(merged.position not in context.plan.ancestors[position] for merged in before):
+        return _merge_among(tx, context, position, before, without)
     _, dataset = datasets.load_dataset(tx, context.plan.dataset)
     merged = merge(
         dataset.items,
@@ -47,47 +61,56 @@ def merge_step(
     return None
 
 
-def _merge_anew(
+def _merge_among(
     tx: Transaction,
     context: RunContext,
     position: int,
     before: Sequence[MergeRecord],
     without: Sequence[int],
 ) -> MergeFailed | None:
-    snapshot = runs.load_snapshot(tx, context.run_id).items
-    others = {
-        merged.position: _recorded(tx, context, merged) for merged in before if merged.position != position
-    }
-    [partly] = [_recorded(tx, context, merged) for merged in before if merged.position == position]
-    anew = _recorded(tx, context, MergeRecord(position, frozenset(without)))
-
-    def replayed(this: StepOutcomes | None) -> tuple[Item, ...]:
-        steps = [others.get(merged.position, this) for merged in before]
-        return replay(snapshot, [step for step in steps if step is not None], zarr_dir=context.plan.zarr_dir)
-
+    present = {merged.position: _recorded(tx, context, merged) for merged in before}
+    wanted = {**present, position: _recorded(tx, context, MergeRecord(position, frozenset(without)))}
     problem = None
     try:
-        wanted = replayed(anew)
+        items = _replayed(tx, context, wanted)
         merges.set_merged(tx, context.run_id, position, without)
     except MergeFailed as error:
-        problem, wanted = error, replayed(None)
+        if position not in present:
+            raise
+        problem, items = error, _replayed(tx, context, _without(present, position))
         merges.set_unmerged(tx, context.run_id, position)
-    change = difference(replayed(partly), wanted)
+    change = difference(_replayed(tx, context, present), items)
     datasets.apply_merge(tx, context.dataset_id, change.changed, change.removed)
     return problem
 
 
+def _without(steps: Mapping[int, StepOutcomes], position: int) -> dict[int, StepOutcomes]:
+    return {other: step for other, step in steps.items() if other != position}
+
+
+def _replayed(tx: Transaction, context: RunContext, steps: Mapping[int, StepOutcomes]) -> tuple[Item, ...]:
+    snapshot = runs.load_snapshot(tx, context.run_id).items
+    return replay(snapshot, steps, zarr_dir=context.plan.zarr_dir)
+
+
 def _recorded(tx: Transaction, context: RunContext, merged: MergeRecord) -> StepOutcomes:
     """What the ledger has of a step, where units that were not merged count as not done."""
-    task = context.plan.steps[merged.position].task.task
-    planned = [known.unit for known in units.load_planned(tx, context.run_id, merged.position)]
+    planned = context.plan.steps[merged.position]
+    task = planned.task.task
+    known = [unit.unit for unit in units.load_planned(tx, context.run_id, merged.position)]
     outputs = {
         record.index: record.output
         for record in units.load_done(tx, context.run_id, merged.position)
         if record.index not in merged.without
     }
-    first, rest = (planned[:1], planned[1:]) if task.type.is_compound else (planned, planned)
+    first, rest = (known[:1], known[1:]) if task.type.is_compound else (known, known)
     outcomes = [
         Outcome(unit, unit.index in outputs, parse_unit_output(outputs.get(unit.index))) for unit in rest
     ]
-    return StepOutcomes(task, input_urls(task, first), outcomes)
+    return StepOutcomes(
+        name=planned.step.name,
+        task=task,
+        after=context.plan.ancestors[merged.position],
+        inputs=input_urls(task, first),
+        outcomes=outcomes,
+    )

@@ -11,16 +11,15 @@ from treadle.compile.dispatch import Dispatch
 from treadle.compile.failing import causes_text, tails_text
 from treadle.compile.feeding import Feed
 from treadle.compile.labels import step_label
-from treadle.compile.merging import merge_step
+from treadle.compile.merging import items_seen, merge_step
 from treadle.compile.recording import Recorder
 from treadle.compile.retrying import Retrying, with_more
 from treadle.errors import LeaseLost, TreadleError
 from treadle.execute.batch import Batch, UnitCall
 from treadle.execute.journal import read_journals
-from treadle.ledger import Transaction, datasets, runs, units
+from treadle.ledger import Transaction, runs, units
 from treadle.ledger.runs import StepRecord
 from treadle.model.dataset import Item
-from treadle.model.filters import nothing_selected, select
 from treadle.model.merging import Outcome
 from treadle.model.outputs import parse_init_output, parse_unit_output
 from treadle.model.pipelining import settled_items
@@ -134,18 +133,11 @@ class StepRun:
         return known[:1] if task.type.is_compound else known
 
     def _select(self) -> list[Item]:
-        items, attributes = self._dataset_items(), self._context.plan.attribute_filters
-        selected = select(items, self._planned.type_filters, attributes)
-        if not selected:
-            raise nothing_selected(
-                self._planned.step.name, len(items), self._planned.type_filters, attributes
-            )
-        return selected
+        return self._planned.select(self._dataset_items(), self._context.plan.attribute_filters)
 
     def _dataset_items(self) -> Sequence[Item]:
         with self._context.ledger.reading() as tx:
-            _, dataset = datasets.load_dataset(tx, self._context.plan.dataset)
-        return dataset.items
+            return items_seen(tx, self._context, self._position)
 
     def _execute(self, planned: Sequence[Unit], *, is_init: bool) -> None:
         """Run those of the units that are not done; the recorder has the records of all afterwards."""

@@ -9,30 +9,39 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import json
 import resource
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, PydanticUserError, TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from treadle.errors import CommandInvalid
 from treadle.execute.records import DONE, Verdict, failed, judge_output, last_lines
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
+from treadle.model.units import ENGINE_ARGUMENTS
 
 
 @functools.lru_cache(maxsize=1024)
 def find_function(name: str) -> Callable[..., Any]:
-    """Return the function that `module:qualname` names.
+    """Return the function that `module:qualname` names, or `module:qualname@folder`.
+
+    A folder is put at the end of where modules are looked for.
 
     Raises:
         CommandInvalid: There is none.
     """
-    module, _, qualname = name.partition(":")
+    spelled, _, folder = name.partition("@")
+    module, _, qualname = spelled.partition(":")
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
     remedy = "Correct the task's function, or install its package where the workers run."
     try:
         found: Any = importlib.import_module(module)
@@ -44,6 +53,46 @@ def find_function(name: str) -> Callable[..., Any]:
         raise CommandInvalid(f"{name!r} is not a function.", remedy=remedy)
     function: Callable[..., Any] = found
     return function
+
+
+def call_function(name: str, arguments: Mapping[str, JsonValue]) -> object:
+    """Call a function with those of the engine's arguments that it takes, and all others.
+
+    Arguments become what the function's annotations say, as far as pydantic knows a way.
+
+    Args:
+        name: As `find_function` takes it.
+        arguments: By name.
+
+    Raises:
+        CommandInvalid: There is no such function.
+        ValidationError: The arguments are not what its annotations say.
+        Exception: Whatever the function raises.
+    """
+    read, unwanted = _reader(name)
+    positional, named = read({key: value for key, value in arguments.items() if key not in unwanted})
+    return find_function(name)(*positional, **named)
+
+
+_Read = Callable[[dict[str, JsonValue]], tuple[tuple[object, ...], dict[str, object]]]
+
+
+@functools.lru_cache(maxsize=1024)
+def _reader(name: str) -> tuple[_Read, frozenset[str]]:
+    """Return what converts a function's arguments, and which of the engine's it does not take."""
+    function = find_function(name)
+
+    @functools.wraps(function)
+    def received(*positional: object, **named: object) -> tuple[tuple[object, ...], dict[str, object]]:
+        return positional, named
+
+    try:
+        parameters = inspect.signature(function).parameters
+        read: _Read = TypeAdapter(received).validate_python  # type: ignore[arg-type]  # stands for its call
+    except (PydanticUserError, TypeError, ValueError, NameError):
+        return (lambda named: ((), dict(named))), frozenset()
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return read, frozenset() if takes_any else ENGINE_ARGUMENTS - parameters.keys()
 
 
 class FunctionUnits:
@@ -75,7 +124,7 @@ class FunctionUnits:
         started_at = datetime.now(UTC)
         began, cpu_began = time.perf_counter(), time.thread_time()
         try:
-            value = find_function(name)(**args)
+            value = call_function(name, args)
         except CommandInvalid as error:
             verdict = failed(Cause.COMMAND_INVALID, str(error))
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the unit's end, not the worker's
@@ -104,13 +153,15 @@ class FunctionUnits:
 
 def _judged(value: object, *, is_init: bool) -> Verdict:
     try:
-        output: JsonValue = json.loads(json.dumps(value))
+        output: JsonValue = json.loads(json.dumps(to_jsonable_python(value), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         return failed(Cause.INVALID_OUTPUT, f"What the function returned is not JSON: {error}.")
     return judge_output(output, is_init=is_init)
 
 
 def _traceback(error: BaseException) -> str:
-    """Return the traceback's last lines, without the frame of this module."""
-    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    """Return the traceback's last lines, without the frames of this module."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
     return last_lines("".join(traceback.format_exception(type(error), error, trace)))

@@ -169,21 +169,19 @@ def end(
 
 def end_lost(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[int]:
     """Record as failed the activities whose process has died, and return their numbers."""
-    query = select(activities.c.id, activities.c.holder, activities.c.lease_until).where(
-        activities.c.state.in_(UNDER_WAY)
-    )
-    present = database_time(tx)
-    lost = [
-        number
-        for number, holder, until in tx.execute(query)
-        if holder is None or until is None or until < present or is_gone(holder)
-    ]
+    lost = _lost(tx, is_gone=is_gone)
     tx.execute(
         update(activities)
         .where(activities.c.id.in_(lost))
         .values(state="failed", error="Its process died.", ended_at=now(), holder=None, lease_until=None)
     )
     return lost
+
+
+def under_way(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[ActivityRecord]:
+    """The activities whose process lives, without their logs, the latest first."""
+    lost = _lost(tx, is_gone=is_gone)
+    return [one for one in list_activities(tx) if one.state in UNDER_WAY and one.id not in lost]
 
 
 def request_cancel(tx: Transaction, activity_id: int) -> ActivityRecord:
@@ -217,6 +215,18 @@ def list_activities(tx: Transaction, limit: int | None = None) -> list[ActivityR
     query = select(*light).where(activities.c.owner_id == local_user(tx))
     query = query.order_by(activities.c.id.desc()).limit(limit)
     return [ActivityRecord(**row) for row in tx.execute(query).mappings()]
+
+
+def _lost(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[int]:
+    query = select(activities.c.id, activities.c.holder, activities.c.lease_until).where(
+        activities.c.state.in_(UNDER_WAY)
+    )
+    present = database_time(tx)
+    return [
+        number
+        for number, holder, until in tx.execute(query)
+        if holder is None or until is None or until < present or is_gone(holder)
+    ]
 
 
 def _mine(activity_id: int, holder: str) -> ColumnElement[bool]:

@@ -37,8 +37,8 @@ def _compact_sqlite(engine: Engine, *, in_use: bool) -> Compaction:
 
         def ask(pragma: str) -> int:
             cursor.execute(f"PRAGMA {pragma}")
-            [(answer,)] = cursor.fetchall()
-            return int(answer)
+            [value] = cursor.fetchone() or (0,)
+            return int(value)
 
         cursor.execute("PRAGMA query_only = OFF")
         page_bytes, before, free = ask("page_size"), ask("page_count"), ask("freelist_count")

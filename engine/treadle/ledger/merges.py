@@ -1,11 +1,11 @@
-"""Which steps' outputs a run has merged into its dataset, in what order, and without which units."""
+"""Which steps' outputs a run has merged into its dataset, and without which units."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from treadle.ledger.database import Transaction
 from treadle.ledger.tables import steps
@@ -25,24 +25,22 @@ class MergeRecord:
 
 
 def list_merges(tx: Transaction, run_id: int) -> list[MergeRecord]:
-    """Merged steps of a run in the order in which they were first merged."""
+    """Merged steps of a run by their place in the plan, in whatever order they were merged."""
     query = (
         select(steps.c.position, steps.c.merged_without)
-        .where(steps.c.run_id == run_id, steps.c.merge_order.is_not(None))
-        .order_by(steps.c.merge_order)
+        .where(steps.c.run_id == run_id, steps.c.merged_without.is_not(None))
+        .order_by(steps.c.position)
     )
     return [MergeRecord(position, frozenset(without or ())) for position, without in tx.execute(query)]
 
 
 def set_merged(tx: Transaction, run_id: int, position: int, without: Sequence[int]) -> None:
-    """Note that a step is merged; it keeps its place in the order if it has been merged before."""
-    last = select(func.max(steps.c.merge_order)).where(steps.c.run_id == run_id).scalar_subquery()
+    """Note that a step is merged, for the first time or anew."""
     change = update(steps).where(steps.c.run_id == run_id, steps.c.position == position)
-    order = func.coalesce(steps.c.merge_order, last + 1, 0)
-    tx.execute(change.values(merge_order=order, merged_without=list(without)))
+    tx.execute(change.values(merged_without=list(without)))
 
 
 def set_unmerged(tx: Transaction, run_id: int, position: int) -> None:
     """Note that what a step had merged is in the dataset no longer."""
     change = update(steps).where(steps.c.run_id == run_id, steps.c.position == position)
-    tx.execute(change.values(merge_order=None, merged_without=None))
+    tx.execute(change.values(merged_without=None))

@@ -168,6 +168,11 @@ def find_run(tx: Transaction, key: str) -> int | None:
     return tx.scalar(select(runs.c.id).where(runs.c.key == key))
 
 
+def give_key(tx: Transaction, run_id: int, key: str) -> None:
+    """Let `find_run` find a run by this key, unless it has one already."""
+    tx.execute(update(runs).where(runs.c.id == run_id, runs.c.key.is_(None)).values(key=key))
+
+
 def set_prefect_run(tx: Transaction, run_id: int, flow_run_id: str) -> None:
     """Note which flow run of Prefect shows this run.
 

@@ -226,8 +226,7 @@ class RunColumns(_InProject):
 class StepColumns(TypedColumns):
     """One step of a run; the counters follow its units.
 
-    A step whose outputs are in the dataset has its place in the order of merges, and the indexes of the units
-    that were not done at that time.
+    A step whose outputs are in the dataset has the indexes of the units that were not done at that time.
     """
 
     run_id: Named[int] = Column(ForeignKey("runs.id"), primary_key=True)
@@ -240,7 +239,6 @@ class StepColumns(TypedColumns):
     error: Named[str | None] = Column(ProgramText)
     started_at: Named[datetime | None] = Column(UtcDateTime)
     ended_at: Named[datetime | None] = Column(UtcDateTime)
-    merge_order: Named[int | None]
     merged_without: Named[list[int] | None] = Column(Json[list[int]]())
 
 

@@ -63,16 +63,21 @@ def schema_problem(schema: Mapping[str, JsonValue], label: str | None) -> str | 
     return None if schema.get("type", "object") == "object" else "its type must be object"
 
 
+def enforced_schema(task: Task, part: Part) -> dict[str, JsonValue] | None:
+    """Return the schema that arguments of one part must fit; None where none is enforced."""
+    return task.part(part).args_schema if task.args_schema_version in _ENFORCED_LABELS else None
+
+
 def _schema_problems(args: Mapping[str, JsonValue], task: Task, part: Part, within: str) -> list[str]:
-    schema = task.part(part).args_schema
-    if schema is None or task.args_schema_version not in _ENFORCED_LABELS:
+    schema = enforced_schema(task, part)
+    if schema is None:
         return []
     from jsonschema.exceptions import SchemaError
     from referencing.exceptions import Unresolvable
 
     engine = engine_arguments(task.type, part)
     given = {name: value for name, value in args.items() if name not in ENGINE_ARGUMENTS}
-    validator = _validator(_engine_accepted(schema, engine), task.args_schema_version)
+    validator = _validator(_engine_accepted(schema, engine), task.args_schema_version or "")
     try:
         validator.check_schema(dict(schema))
         errors = sorted(validator.iter_errors({**given, **dict.fromkeys(engine)}), key=_order)

@@ -58,10 +58,10 @@ def type_filters_from_json(data: object) -> dict[str, bool]:
 
 def select(
     items: Iterable[Item],
-    type_filters: Mapping[str, bool],
+    type_filters: Sequence[Mapping[str, bool]],
     attribute_filters: Mapping[str, Sequence[Scalar]],
 ) -> list[Item]:
-    """Return the items that pass all filters, in their order.
+    """Return the items that pass all attribute filters and one of the type filters, in their order.
 
     A type that an item lacks counts as false; an attribute that it lacks matches nothing. Numbers compare by
     value, but true is not 1.
@@ -70,12 +70,19 @@ def select(
     return [
         item
         for item in items
-        if all(item.types.get(name, False) is wanted for name, wanted in type_filters.items())
+        if any(
+            all(item.types.get(name, False) is wanted for name, wanted in types.items())
+            for types in type_filters
+        )
         and all(
             key in item.attributes and _exact(item.attributes[key]) in values
             for key, values in allowed.items()
         )
     ]
+
+
+def _types_text(types: Mapping[str, bool]) -> str:
+    return " and ".join(f"{name} is {json.dumps(wanted)}" for name, wanted in types.items())
 
 
 def _exact(value: Scalar) -> tuple[bool, Scalar]:
@@ -115,10 +122,19 @@ def next_type_filters(current: Mapping[str, bool], output_types: Mapping[str, bo
     return {**current, **output_types}
 
 
+def widest(type_filters: Iterable[dict[str, bool]]) -> tuple[dict[str, bool], ...]:
+    """Return those filters of which none lets through only what another lets through."""
+    distinct: list[dict[str, bool]] = []
+    for types in type_filters:
+        if not any(other.items() <= types.items() for other in distinct):
+            distinct = [other for other in distinct if not types.items() <= other.items()] + [types]
+    return tuple(distinct)
+
+
 def nothing_selected(
     step: str,
     items: int,
-    type_filters: Mapping[str, bool],
+    type_filters: Sequence[Mapping[str, bool]],
     attribute_filters: Mapping[str, Sequence[Scalar]],
 ) -> NothingSelected:
     """Return the error of a step whose filters leave nothing.
@@ -126,7 +142,7 @@ def nothing_selected(
     Args:
         step: Name of the step.
         items: How many items the dataset has.
-        type_filters: The step's type filters.
+        type_filters: The step's type filters, of which one had to be passed.
         attribute_filters: The run's attribute filters.
     """
     summary = f"The task of step {step!r} cannot run for an empty image list:"
@@ -136,7 +152,7 @@ def nothing_selected(
             remedy="Add items to the dataset, or begin with a converter.",
         )
     filters = [
-        *(f"{name} is {json.dumps(wanted)}" for name, wanted in type_filters.items()),
+        *filter(None, [" or ".join(_types_text(types) for types in type_filters)]),
         *(f"{key} is in {json.dumps(list(values))}" for key, values in attribute_filters.items()),
     ]
     return NothingSelected(

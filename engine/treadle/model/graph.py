@@ -33,6 +33,21 @@ def execution_order(names: Sequence[str], needs: Sequence[Sequence[str]]) -> lis
     return order
 
 
+def ancestors(names: Sequence[str], needs: Sequence[Sequence[str]]) -> list[frozenset[int]]:
+    """Return for each step the positions of all steps that it needs, and that those need in turn.
+
+    Args:
+        names: The steps in order of execution.
+        needs: What each needs; names of none of the steps are passed over.
+    """
+    position = {name: index for index, name in enumerate(names)}
+    found: list[frozenset[int]] = []
+    for wanted in needs:
+        direct = frozenset(position[name] for name in wanted if name in position)
+        found.append(direct.union(*(found[index] for index in direct)))
+    return found
+
+
 def between(names: Sequence[str], first: str | None, last: str | None, *, owner: str) -> range:
     """Return the positions from one step to another, both included.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from treadle.errors import OutputInvalid
 from treadle.model.constrained import ItemUrl, JsonObject, NullableAttributes, Types, Value
@@ -21,10 +21,17 @@ class ItemUpdate(Value):
 
 
 class UnitOutput(Value):
-    """What a unit says about the dataset: nothing, as a rule, if it works in place."""
+    """What a unit says about the dataset: nothing, as a rule, if it works in place.
+
+    Attributes:
+        image_list_updates: Items that are new or changed.
+        image_list_removals: Items that are gone.
+        value: What a plain function returned, for whoever called it; the dataset has nothing of it.
+    """
 
     image_list_updates: tuple[ItemUpdate, ...] = ()
     image_list_removals: tuple[ItemUrl, ...] = ()
+    value: JsonValue = None
 
 
 class InitItem(Value):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import combinations
 
 from pydantic import Field
 
@@ -19,7 +22,9 @@ from treadle.model.filters import (
     select,
     step_type_filters,
     type_filters_from_json,
+    widest,
 )
+from treadle.model.graph import ancestors
 from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.problems import listed
 from treadle.model.profile import LOCAL
@@ -44,6 +49,7 @@ class PlannedStep(Value):
         resources: What the units of each part need.
         origins: Which of it the task said and which the step.
         type_filters: Types that its items must have when its turn comes.
+        or_types: Types that will do as well, where several branches lead to it: each hands on its own.
         units: How many units it has; None where earlier steps, or its own init call, decide.
     """
 
@@ -52,7 +58,20 @@ class PlannedStep(Value):
     resources: dict[Part, Resources]
     origins: dict[Part, dict[str, Origin]] = Field(default_factory=dict)
     type_filters: Types
+    or_types: tuple[Types, ...] = ()
     units: int | None
+
+    def select(self, items: Sequence[Item], attribute_filters: Mapping[str, Sequence[Scalar]]) -> list[Item]:
+        """Return the items that it works on, in their order.
+
+        Raises:
+            NothingSelected: There is none.
+        """
+        alternatives = (self.type_filters, *self.or_types)
+        selected = select(items, alternatives, attribute_filters)
+        if not selected:
+            raise nothing_selected(self.step.name, len(items), alternatives, attribute_filters)
+        return selected
 
 
 class Plan(Value):
@@ -77,6 +96,12 @@ class Plan(Value):
     steps: tuple[PlannedStep, ...]
     cluster: Text = LOCAL
     overrides: Overlay = NOTHING_SAID
+
+    @cached_property
+    def ancestors(self) -> list[frozenset[int]]:
+        """For each step the places of all steps that it needs, and that those need in turn."""
+        steps = [planned.step for planned in self.steps]
+        return ancestors([step.name for step in steps], [step.needs for step in steps])
 
 
 def make_plan(
@@ -113,25 +138,22 @@ def make_plan(
     _check_workflow(workflow, steps, tasks)
     _check_arguments(steps, tasks)
     planned: list[PlannedStep] = []
-    inherited = run_types
-    for step in steps:
+    for step, alternatives in zip(steps, _type_filters(workflow, steps, tasks, run_types), strict=True):
         found = tasks[step.task]
-        filters = step_type_filters(inherited, found.task.input_types, step.type_filters)
-        units = _single_unit(found.task.type)
-        if not planned and not found.task.type.is_converter:
-            selected = _select_first(step, dataset.items, filters, run_attributes)
-            units = len(selected) if found.task.type is TaskType.PARALLEL else units
-        planned.append(
-            PlannedStep(
-                step=step,
-                task=found,
-                resources=_resources(step, found.task),
-                origins=_origins(step, found.task),
-                type_filters=filters,
-                units=units,
-            )
+        one = PlannedStep(
+            step=step,
+            task=found,
+            resources=_resources(step, found.task),
+            origins=_origins(step, found.task),
+            type_filters=alternatives[0],
+            or_types=alternatives[1:],
+            units=_single_unit(found.task.type),
         )
-        inherited = next_type_filters(inherited, found.task.output_types)
+        if not step.needs and not found.task.type.is_converter:
+            selected = one.select(dataset.items, run_attributes)
+            if found.task.type is TaskType.PARALLEL:
+                one = one.model_copy(update={"units": len(selected)})
+        planned.append(one)
     return Plan(
         workflow=workflow,
         dataset=dataset.name,
@@ -144,20 +166,70 @@ def make_plan(
     )
 
 
+def _type_filters(
+    workflow: Workflow,
+    steps: Sequence[Step],
+    tasks: Mapping[TaskRef, InstalledTask],
+    run_types: Mapping[str, bool],
+) -> list[tuple[dict[str, bool], ...]]:
+    """Return for each step the type filters of which its items must pass one.
+
+    A step hands on the filters that it inherited, overlaid by the output types of its task. One that needs
+    several inherits of each of them.
+    """
+    problems = _opposed_branches(steps, tasks)
+    if problems:
+        raise WorkflowInvalid(listed(f"The workflow {workflow.name!r} cannot be planned", problems))
+    handed_on: dict[str, list[dict[str, bool]]] = {}
+    filters = []
+    for step in steps:
+        task = tasks[step.task].task
+        before = [handed_on[need] for need in step.needs if need in handed_on]
+        inherited = [types for alternatives in before for types in alternatives] or [dict(run_types)]
+        filters.append(
+            widest(step_type_filters(types, task.input_types, step.type_filters) for types in inherited)
+        )
+        handed_on[step.name] = [next_type_filters(types, task.output_types) for types in inherited]
+    return filters
+
+
+def _opposed_branches(steps: Sequence[Step], tasks: Mapping[TaskRef, InstalledTask]) -> list[str]:
+    """Find the steps that get items of opposite types from their branches, and do not say which they want."""
+    before = ancestors([step.name for step in steps], [step.needs for step in steps])
+    outputs = [tasks[step.task].task.output_types for step in steps]
+    problems = []
+    for step, places in zip(steps, before, strict=True):
+        said = tasks[step.task].task.input_types.keys() | step.type_filters.keys()
+        for name, one, other in _opposed(sorted(places), before, outputs):
+            if name not in said:
+                names = f"{steps[one].name!r} and {steps[other].name!r}"
+                problems.append(
+                    f'step "{step.name}": it needs {names}, which run side by side and make {name} '
+                    f"{json.dumps(outputs[one][name])} and {json.dumps(outputs[other][name])}; "
+                    f"say in its type_filters which of them it wants"
+                )
+    return problems
+
+
+def _opposed(
+    places: Sequence[int], before: Sequence[frozenset[int]], outputs: Sequence[Mapping[str, bool]]
+) -> Iterator[tuple[str, int, int]]:
+    """Find the types that two steps set to opposite values, if neither of them needs the other.
+
+    One that a step after both of them sets anew is nobody's concern any more.
+    """
+    setting = [place for place in places if outputs[place]]
+    for one, other in combinations(setting, 2):
+        if one in before[other]:
+            continue
+        for name, value in outputs[one].items():
+            later = (place for place in setting if {one, other} <= before[place] and name in outputs[place])
+            if outputs[other].get(name, value) is not value and next(later, None) is None:
+                yield name, one, other
+
+
 def _single_unit(kind: TaskType) -> int | None:
     return 1 if kind in {TaskType.NON_PARALLEL, TaskType.CONVERTER_NON_PARALLEL} else None
-
-
-def _select_first(
-    step: Step,
-    items: Sequence[Item],
-    type_filters: Mapping[str, bool],
-    attribute_filters: Mapping[str, Sequence[Scalar]],
-) -> list[Item]:
-    selected = select(items, type_filters, attribute_filters)
-    if not selected:
-        raise nothing_selected(step.name, len(items), type_filters, attribute_filters)
-    return selected
 
 
 def _resources(step: Step, task: Task) -> dict[Part, Resources]:

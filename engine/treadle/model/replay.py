@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from treadle.errors import MergeFailed
+from treadle.model.changes import Changes, changes_between, contradictions, put_over
 from treadle.model.dataset import Item
 from treadle.model.merging import Outcome, identical, merge
+from treadle.model.problems import listed
 from treadle.model.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcomes:
-    """What the merging of one step needs: its task, the URLs it was given, the end of each of its units."""
+    """What the merging of one step needs.
 
+    Attributes:
+        name: Name of the step.
+        task: Its task.
+        after: Places of all steps that it needs, and that those need in turn.
+        inputs: The URLs that it was given.
+        outcomes: The end of each of its units.
+    """
+
+    name: str
     task: Task
+    after: frozenset[int]
     inputs: Sequence[str]
     outcomes: Sequence[Outcome]
 
@@ -32,23 +45,62 @@ class Difference:
     removed: tuple[str, ...]
 
 
-def replay(snapshot: Sequence[Item], steps: Sequence[StepOutcomes], *, zarr_dir: str) -> tuple[Item, ...]:
+def replay(snapshot: Sequence[Item], steps: Mapping[int, StepOutcomes], *, zarr_dir: str) -> tuple[Item, ...]:
     """Return the items after some steps, from those at the run's begin.
+
+    The order in which the steps were merged does not matter: see `treadle.model.changes` for the rule.
 
     Args:
         snapshot: The items before the first of the steps.
-        steps: The steps in the order in which they were merged.
+        steps: The steps by their places in the plan.
         zarr_dir: The dataset's folder.
 
     Raises:
-        MergeFailed: A step's outputs contradict one another or the items before it.
+        MergeFailed: A step's outputs contradict one another or the items before it, or two steps that do not
+            need one another contradict each other.
     """
-    items = tuple(snapshot)
-    for step in steps:
-        items = merge(
-            items, task=step.task, zarr_dir=zarr_dir, inputs=step.inputs, outcomes=step.outcomes
-        ).items
-    return items
+    return _Replay(snapshot, steps, zarr_dir).items_after(frozenset(steps))
+
+
+class _Replay:
+    """Merges each step once, on what it saw."""
+
+    def __init__(self, snapshot: Sequence[Item], steps: Mapping[int, StepOutcomes], zarr_dir: str) -> None:
+        self._snapshot = snapshot
+        self._steps = steps
+        self._zarr_dir = zarr_dir
+        self._changes: dict[int, Changes] = {}
+
+    def items_after(self, positions: frozenset[int]) -> tuple[Item, ...]:
+        items = {item.zarr_url: item for item in self._snapshot}
+        before: set[int] = set()
+        for position in sorted(positions):
+            after = self._steps[position].after
+            beside = before - after
+            if position not in self._changes:
+                seen = self.items_after(after & before) if beside else tuple(items.values())
+                self._changes[position] = self._merge(position, seen)
+            for other in sorted(beside):
+                self._refuse_contradictions(other, position)
+            put_over(items, self._changes[position])
+            before.add(position)
+        return tuple(items.values())
+
+    def _merge(self, position: int, seen: Sequence[Item]) -> Changes:
+        step = self._steps[position]
+        merged = merge(
+            seen, task=step.task, zarr_dir=self._zarr_dir, inputs=step.inputs, outcomes=step.outcomes
+        )
+        return changes_between(seen, merged.changed, merged.removed)
+
+    def _refuse_contradictions(self, one: int, other: int) -> None:
+        found = list(contradictions(self._changes[one], self._changes[other]))
+        if found:
+            names = f"{self._steps[one].name!r} and {self._steps[other].name!r}"
+            raise MergeFailed(
+                listed(f"The steps {names}, neither of which needs the other, contradict each other", found),
+                remedy="Let one of them need the other, or let their tasks change different things.",
+            )
 
 
 def difference(present: Sequence[Item], wanted: Sequence[Item]) -> Difference:

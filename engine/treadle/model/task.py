@@ -79,12 +79,14 @@ class TaskPart(Value):
     Attributes:
         executable: Path relative to the package's root.
         function: A function that the engine's own environment can import.
+        folder: Where the function's module lies, if it is not installed.
         meta: Default resources, by the keys of Fractal 1.9.
         args_schema: JSON Schema of the arguments, exactly as the package wrote it.
     """
 
     executable: Text | None = None
     function: FunctionName | None = None
+    folder: Text | None = None
     meta: JsonObject = Field(default_factory=dict)
     args_schema: Schema | None = None
 
@@ -190,5 +192,9 @@ class InstalledTask(Value):
         return (self.installed.python, posixpath.join(self.installed.root, executable))
 
     def function(self, part: Part) -> str | None:
-        """Return the function that one part is, as `module:qualified.name`; None for an executable."""
-        return self.task.part(part).function
+        """Return the function that one part is, as workers find it; None for an executable.
+
+        It is `module:qualified.name`, followed by `@folder` where the module is not installed.
+        """
+        found = self.task.part(part)
+        return f"{found.function}@{found.folder}" if found.function and found.folder else found.function

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from treadle.clusters.port import Cluster
+from treadle.clusters import Cluster, open_cluster
 from treadle.compile.context import RunContext
 from treadle.compile.flow import compile_flow
 from treadle.compile.identity import is_gone, this_driver
@@ -57,20 +59,29 @@ def drive(
         record = runs.load_run(tx, run_id)
     if record.state is RunState.DONE and not scope.with_done:
         return record
-    try:
-        with stop_on_signals(context.stop), rarer_collections():
-            _call_flow(context)
-    except (AlreadyDriven, LeaseLost):
-        raise
-    except BaseException as error:
-        _mark_failed(context, error)
-        raise
+    with _settled(context), stop_on_signals(context.stop), rarer_collections():
+        _call_flow(context)
     with ledger.reading() as tx:
         record = runs.load_run(tx, run_id)
-    if record.state is RunState.DONE:
-        remove_journals(context.log_folder)
     wait_until_prefect_agrees(record, scope)
     return record
+
+
+@contextmanager
+def prepared(run_id: int, *, ledger: Ledger, settings: Settings, observer: Observer) -> Iterator[RunContext]:
+    """What `conduct` takes, with the run's cluster up, for a flow run that is there already.
+
+    A run whose cluster does not come up is recorded as failed.
+
+    Raises:
+        TreadleError: As for `context_of`, or the cluster did not start.
+    """
+    with ledger.reading() as tx:
+        name = runs.load_run(tx, run_id).plan.cluster
+    cluster = open_cluster(name, settings)
+    context = context_of(run_id, ledger=ledger, settings=settings, cluster=cluster, observer=observer)
+    with _settled(context), rarer_collections(), cluster:
+        yield context
 
 
 def context_of(
@@ -130,6 +141,22 @@ def _call_flow(context: RunContext) -> None:
         ) from error
     if not context.settled.is_set():
         state.result(raise_on_failure=True)
+
+
+@contextmanager
+def _settled(context: RunContext) -> Iterator[None]:
+    """See to it that the ledger does not call a run alive whose drive has ended."""
+    try:
+        yield
+    except (AlreadyDriven, LeaseLost):
+        raise
+    except BaseException as error:
+        _mark_failed(context, error)
+        raise
+    with context.ledger.reading() as tx:
+        state = runs.load_run(tx, context.run_id).state
+    if state is RunState.DONE:
+        remove_journals(context.log_folder)
 
 
 def _mark_failed(context: RunContext, error: BaseException) -> None:

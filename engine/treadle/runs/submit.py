@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from treadle.ledger import Ledger, datasets, packages, runs, workflows
+from treadle.compile.form_values import StepValues, with_values
+from treadle.errors import UnknownName
+from treadle.ledger import Ledger, Transaction, datasets, packages, runs, workflows
 from treadle.model.dataset import Dataset
 from treadle.model.filters import AttributeFilters
 from treadle.model.overlay import NOTHING_SAID, Overlay
 from treadle.model.placement import place_plan
 from treadle.model.plan import Plan, make_plan
 from treadle.model.profile import LOCAL, THIS_MACHINE, ClusterProfile
+from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
 from treadle.runs.availability import check_available, take_into_use
 from treadle.runs.builtin import register_builtin
@@ -37,7 +41,7 @@ HERE = Target()
 def make_run_plan(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
@@ -49,7 +53,7 @@ def make_run_plan(
 
     Args:
         ledger: Where workflow, dataset and tasks are looked up.
-        workflow: Name of the workflow.
+        workflow: Name of the workflow, or one that need not be stored.
         dataset: Name of the dataset.
         type_filters: Types that items must have for the first step; later steps add what was produced.
         attribute_filters: Values that items' attributes must have, for all steps.
@@ -84,18 +88,32 @@ def make_run_plan(
 def submit(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
     first: str | None = None,
     last: str | None = None,
     target: Target = HERE,
+    arguments: Sequence[StepValues] = (),
+    key: str | None = None,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
 
+    Args:
+        ledger: See `make_run_plan`, as for what is not said here.
+        workflow: Name of the workflow, or one that need not be stored.
+        dataset: Name of the dataset.
+        type_filters: Types that items must have.
+        attribute_filters: Values that items' attributes must have.
+        first: Name of the step to begin with.
+        last: Name of the step to end with.
+        target: Where it is to run.
+        arguments: Arguments of steps in place of the workflow's; later ones lie over earlier ones.
+        key: What `ledger.runs.find_run` is to find the run by.
+
     Returns:
-        The run's id. Arguments and errors are those of `make_run_plan`.
+        The run's id. Errors are those of `make_run_plan`.
     """
     plan, workflow_id, dataset_id, snapshot = _resolve(
         ledger,
@@ -106,34 +124,33 @@ def submit(
         first=first,
         last=last,
         target=target,
+        arguments=arguments,
     )
     with ledger.writing() as tx:
         take_into_use(tx, plan)
-        return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot)
+        return runs.create_run(tx, plan, workflow_id, dataset_id, snapshot, key=key)
 
 
 def _resolve(
     ledger: Ledger,
     *,
-    workflow: str,
+    workflow: str | Workflow,
     dataset: str,
     type_filters: dict[str, bool],
     attribute_filters: AttributeFilters,
     first: str | None,
     last: str | None,
     target: Target,
-) -> tuple[Plan, int, int, Dataset]:
+    arguments: Sequence[StepValues] = (),
+) -> tuple[Plan, int | None, int, Dataset]:
     with ledger.reading() as tx:
-        workflow_id, stored = workflows.load_workflow(tx, workflow)
-        definition = stored.part(first, last)
+        workflow_id, definition = _stored(tx, workflow)
         dataset_id, snapshot = datasets.load_dataset(tx, dataset)
-    register_builtin(ledger, _packages(definition))
-    with ledger.reading() as tx:
-        known = [task for name in _packages(definition) for task in packages.list_tasks(tx, name)]
-        named = packages.find_tasks(tx, [step.task for step in definition.steps])
-    tasks = {task.task.ref: task for task in known} | named
+    tasks = installed_tasks(ledger, definition)
+    for values in arguments:
+        definition = with_values(definition, tasks, values)
     plan = make_plan(
-        definition,
+        definition.part(first, last),
         snapshot,
         tasks,
         type_filters=type_filters,
@@ -145,5 +162,22 @@ def _resolve(
     return plan, workflow_id, dataset_id, snapshot
 
 
-def _packages(workflow: Workflow) -> list[str]:
-    return sorted({step.task.pkg_name for step in workflow.steps})
+def _stored(tx: Transaction, workflow: str | Workflow) -> tuple[int | None, Workflow]:
+    """Return a workflow and its id in the ledger; no id for one that is not there as it is here."""
+    if isinstance(workflow, str):
+        return workflows.load_workflow(tx, workflow)
+    try:
+        workflow_id, stored = workflows.load_workflow(tx, workflow.name)
+    except UnknownName:
+        return None, workflow
+    return (workflow_id if stored == workflow else None), workflow
+
+
+def installed_tasks(ledger: Ledger, workflow: Workflow) -> dict[TaskRef, InstalledTask]:
+    """Return the tasks of the packages that a workflow names, those that it uses by its own references."""
+    names = sorted({step.task.pkg_name for step in workflow.steps})
+    register_builtin(ledger, names)
+    with ledger.reading() as tx:
+        known = [task for name in names for task in packages.list_tasks(tx, name)]
+        named = packages.find_tasks(tx, [step.task for step in workflow.steps])
+    return {task.task.ref: task for task in known} | named

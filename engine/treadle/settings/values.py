@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, description="units at once on this machine"
     )
+    runs_at_once: int = Field(
+        4, ge=1, description="flow runs of deployments that `treadle up` drives at once on this machine"
+    )
+    recover: int = Field(
+        0, ge=0, description="how often a run whose driver died is taken up by itself; 0: it is only offered"
+    )
     host: str = Field("127.0.0.1", min_length=1, description="address that `treadle up` listens on")
     port: int = Field(4200, ge=0, le=65535, description="port of `treadle up`; 0: any free one")
     clusters: dict[str, ClusterProfile] = Field(

@@ -35,7 +35,10 @@ DEADLINE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Asked:
-    """A workflow as a test wants it: tasks by name, and the policy of each step."""
+    """A workflow as a test wants it: tasks by name, and the policy of each step.
+
+    `needs` are the places of the steps that each step needs; a chain where there is none.
+    """
 
     names: list[str]
     retries: Retries = field(default_factory=Retries)
@@ -43,6 +46,7 @@ class Asked:
     threshold: float = 1
     items: int = 3
     meta: dict[str, JsonValue] = field(default_factory=dict)
+    needs: list[list[int]] | None = None
 
 
 @dataclass
@@ -109,10 +113,13 @@ class Bench:
             scope=scope,
         )
 
-    def drive(self, scope: Scope = EVERYTHING, *, pipelined: bool = True) -> RunRecord:
+    def drive(
+        self, scope: Scope = EVERYTHING, *, pipelined: bool = True, order: Sequence[int] | None = None
+    ) -> RunRecord:
         """Do what a flow does, without Prefect; return early if the driver is killed.
 
-        Steps wait for one another, or begin ahead as in a flow.
+        Steps wait for one another, or begin ahead as in a flow; with an order of their places they end in
+        that order.
         """
         self.world.fate.dead = False
         context = self.context(scope)
@@ -123,7 +130,9 @@ class Bench:
             steps = [
                 step for step in record.steps if step.state is StepState.DONE or scope.admits(step.position)
             ]
-            if pipelined:
+            if order is not None:
+                _run_in_turn(context, [step for place in order for step in steps if step.position == place])
+            elif pipelined:
                 _run_pipelined(context, record, steps)
             else:
                 _run_in_turn(context, steps)
@@ -132,10 +141,12 @@ class Bench:
             pass
         return self.record
 
-    def drive_to_the_end(self, attempts: int = 40, *, pipelined: bool = True) -> RunRecord:
+    def drive_to_the_end(
+        self, attempts: int = 40, *, pipelined: bool = True, order: Sequence[int] | None = None
+    ) -> RunRecord:
         """Resume until the run is done."""
         for _ in range(attempts):
-            record = self.drive(pipelined=pipelined)
+            record = self.drive(pipelined=pipelined, order=order)
             if record.state is RunState.DONE:
                 return record
         raise AssertionError(f"not done after {attempts} drives: {record.state}, {record.error}")
@@ -200,12 +211,14 @@ def _steps(asked: Asked) -> list[Step]:
     steps: list[Step] = []
     for number, name in enumerate(asked.names):
         parts = TASKS[name].parts if asked.meta else frozenset()
+        before = [number - 1] if number else []
+        needs = before if asked.needs is None else asked.needs[number]
         steps.append(
             Step.model_validate(
                 {
                     "name": f"{number} {name}",
                     "task": task(name, TASKS[name]).ref,
-                    "needs": (steps[-1].name,) if steps else (),
+                    "needs": [steps[place].name for place in needs],
                     "retries": asked.retries,
                     "on_failure": asked.on_failure,
                     "failure_threshold": asked.threshold,

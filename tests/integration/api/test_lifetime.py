@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -164,12 +165,39 @@ def test_up_joins_the_server_of_a_run_and_the_run_outlives_it(settings: Settings
             assert same.api_url == url
 
 
-def test_up_says_when_its_server_died(settings: Settings) -> None:
-    def kill(_: Server) -> None:
-        process_of(settings).kill()
+def test_up_starts_a_server_that_died_again_at_the_same_address(
+    settings: Settings, wait_until: Callable[..., None]
+) -> None:
+    with program(UP, settings) as up:
+        url = next_line(up)
+        dead = process_of(settings)
+        dead.kill()
 
-    with pytest.raises(ServerError, match="The server ended"):
-        serve(settings, kill)
+        def is_there_again() -> bool:
+            address = claim(settings.server_folder)
+            if isinstance(address, int):
+                os.close(address)
+            return isinstance(address, Address) and address.pid != dead.pid
+
+        wait_until(is_there_again, seconds=60)
+        with local_server(settings) as server:
+            assert server.api_url == url
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=20)
+        assert up.returncode == 0
+
+
+def test_up_says_when_its_server_keeps_dying(settings: Settings) -> None:
+    def cannot_start_again(_: Server) -> None:
+        server = process_of(settings)
+        server.kill()
+        server.wait()
+        (settings.server_folder / "prefect.sqlite").write_text(
+            "no database at all, and long enough to show it" * 9
+        )
+
+    with pytest.raises(ServerError, match="died while it started"):
+        serve(settings, cannot_start_again)
 
 
 def test_port_of_another_program_is_named_by_up_and_avoided_by_a_run(settings: Settings) -> None:

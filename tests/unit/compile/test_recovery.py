@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from treadle.compile import taking_up
@@ -56,6 +56,64 @@ def test_killed_anywhere_a_run_ends_as_if_undisturbed_and_no_finished_unit_runs_
         entries = disturbed.units(step.position)
         assert {entry.state for entry in entries} == {UnitState.DONE}
         assert (step.units, step.done, step.failed) == (len(entries), len(entries), 0)
+
+
+BRANCHES = [[], [0], [0], [0], [1, 3]]
+"""A step, three branches, and a step that two of them lead to."""
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_whichever_branch_ends_first_and_whoever_is_killed_the_dataset_comes_to_the_same(
+    new_bench: NewBench, data: st.DataObject
+) -> None:
+    branch = st.sampled_from(["Mark", "Derive", "Silent", "Make", "Parts"])
+    names = [data.draw(branch, label=f"task {place}") for place in range(5)]
+    asked = Asked(names, needs=BRANCHES)
+    undisturbed = new_bench(asked)
+    assume(undisturbed.drive(order=range(5)).state is RunState.DONE)  # branches may contradict each other
+    deaths = data.draw(st.integers(0, 2), label="deaths")
+    gaps = data.draw(st.lists(st.integers(0, 40), min_size=deaths, max_size=deaths), label="gaps")
+    disturbed = new_bench(asked, Fate(gaps, ["driver"] * deaths))
+    order = data.draw(st.sampled_from([[0, 3, 2, 1, 4], [0, 3, 1, 4, 2], [0, 2, 1, 3, 4]]), label="order")
+
+    disturbed.drive_to_the_end(order=order)
+
+    assert disturbed.items == undisturbed.items
+    assert disturbed.world.repeated == set()
+
+
+def test_a_branch_does_not_see_what_the_other_made(new_bench: NewBench) -> None:
+    bench = new_bench(Asked(["Mark", "Derive", "Mark"], needs=[[], [0], [0]], items=2))
+
+    bench.drive_to_the_end(attempts=1, order=[0, 1, 2])
+
+    assert [len(bench.units(place)) for place in range(3)] == [2, 2, 2]
+    assert [item.zarr_url.rpartition("/")[2] for item in bench.items] == [
+        "item-0",
+        "item-1",
+        "item-0-derived",
+        "item-1-derived",
+    ]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [0, 2, 1]])
+def test_of_two_branches_that_contradict_each_other_the_later_fails_and_the_other_stays(
+    new_bench: NewBench, order: list[int]
+) -> None:
+    bench = new_bench(Asked(["Silent", "Count", "Derive"], needs=[[], [0], [0]], items=1))
+
+    record = bench.drive(order=order)
+
+    assert record.state is RunState.DONE
+    bench = new_bench(Asked(["Silent", "Count", "Count"], needs=[[], [0], [0]], items=1))
+
+    record = bench.drive(order=order)
+
+    assert record.state is RunState.FAILED
+    assert {step.position: step.state for step in record.steps}[order[-1]] is StepState.FAILED
+    assert "neither of which needs the other" in str(record.error)
+    assert bench.items == ()
 
 
 @pytest.mark.parametrize("victim", ["driver", "worker"])

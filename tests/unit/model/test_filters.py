@@ -63,19 +63,19 @@ def test_selection_is_what_the_rules_say_item_by_item(
     items: list[Item], type_filters: dict[str, bool], attribute_filters: dict[str, list[Scalar]]
 ) -> None:
     expected = [item for item in items if passes(item, type_filters, attribute_filters)]
-    assert select(items, type_filters, attribute_filters) == expected
+    assert select(items, [type_filters], attribute_filters) == expected
 
 
 def test_a_type_that_is_lacking_counts_as_false() -> None:
     item = Item(zarr_url="/data/a")
-    assert select([item], {"3D": False}, {}) == [item]
-    assert select([item], {"3D": True}, {}) == []
+    assert select([item], [{"3D": False}], {}) == [item]
+    assert select([item], [{"3D": True}], {}) == []
 
 
 def test_true_is_not_one() -> None:
     item = Item(zarr_url="/data/a", attributes={"well": True})
-    assert select([item], {}, {"well": [1]}) == []
-    assert select([item], {}, {"well": [True]}) == [item]
+    assert select([item], [{}], {"well": [1]}) == []
+    assert select([item], [{}], {"well": [True]}) == [item]
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ def test_task_and_step_may_agree_but_not_disagree() -> None:
 
 
 def test_an_empty_selection_names_the_filters_that_made_it() -> None:
-    text = str(nothing_selected("Measure", 12, {"3D": True}, {"well": ["A01", "B02"]}))
+    text = str(nothing_selected("Measure", 12, [{"3D": True}], {"well": ["A01", "B02"]}))
     assert "'Measure' cannot run for an empty image list" in text
     assert '3D is true and well is in ["A01", "B02"]' in text
     assert "12 items" in text
 
 
 def test_an_empty_dataset_is_called_that() -> None:
-    assert "the dataset has no items" in str(nothing_selected("Measure", 0, {}, {}))
+    assert "the dataset has no items" in str(nothing_selected("Measure", 0, [{}], {}))

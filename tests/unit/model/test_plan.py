@@ -99,7 +99,7 @@ def test_any_workflow_whose_tasks_are_known_has_its_steps_planned_in_order(
     for planned in made.steps:
         assert planned.resources.keys() == planned.task.task.type.parts
         single = planned.task.task.type in {TaskType.NON_PARALLEL, TaskType.CONVERTER_NON_PARALLEL}
-        known_units = 3 if planned.task.task.type is TaskType.PARALLEL and planned is made.steps[0] else None
+        known_units = 3 if planned.task.task.type is TaskType.PARALLEL and not planned.step.needs else None
         assert planned.units == (1 if single else known_units)
 
 
@@ -215,3 +215,68 @@ def test_bad_filters_of_the_run_are_refused() -> None:
         plan(a_task("A"), attribute_filters={"well": [1, "a"]})
     with pytest.raises(WorkflowInvalid, match="3D: must be true or false"):
         plan(a_task("A"), type_filters={"3D": "yes"})
+
+
+def branches(join: dict[str, object], **outputs: dict[str, bool]) -> Plan:
+    """A step, two branches whose tasks have these output types, and a step that needs both."""
+    found = {
+        name: a_task(name, output_types=types)
+        for name, types in ({"begin": {}, "one": {}, "other": {}, "join": {}} | outputs).items()
+    }
+    needs = {"begin": [], "one": ["begin"], "other": ["begin"], "join": ["one", "other"]}
+    steps = [
+        Step.model_validate(
+            {"name": name, "task": found[name].task.ref, "needs": wanted} | (join if name == "join" else {})
+        )
+        for name, wanted in needs.items()
+    ]
+    return make_plan(Workflow(name="w", steps=tuple(steps)), DATASET, known(*found.values()))
+
+
+def test_a_branch_hears_nothing_of_the_types_of_the_other() -> None:
+    made = branches({}, begin={"raw": True}, one={"flat": True}, other={"seen": True})
+
+    assert [dict(planned.type_filters) for planned in made.steps] == [
+        {},
+        {"raw": True},
+        {"raw": True},
+        {"raw": True, "flat": True},
+    ]
+    assert made.steps[3].or_types == ({"raw": True, "seen": True},)
+
+
+def test_a_join_takes_what_either_branch_hands_on() -> None:
+    items = tuple(
+        Item(zarr_url=f"/data/{name}", types=types)
+        for name, types in {"a": {"flat": True}, "b": {"seen": True}, "c": {}}.items()
+    )
+
+    [*_, join] = branches({}, one={"flat": True}, other={"seen": True}).steps
+    [*_, wide] = branches({}, one={"flat": True}).steps
+
+    assert [item.zarr_url for item in join.select(items, {})] == ["/data/a", "/data/b"]
+    assert (wide.type_filters, wide.or_types) == ({}, ())
+    with pytest.raises(
+        NothingSelected, match="none of the 1 items in the dataset flat is true or seen is true"
+    ):
+        join.select(items[2:], {})
+
+
+def test_a_join_of_branches_that_set_a_type_to_opposite_values_must_say_which_it_wants() -> None:
+    with pytest.raises(WorkflowInvalid) as caught:
+        branches({}, one={"flat": True}, other={"flat": False})
+    assert "step \"join\": it needs 'one' and 'other', which run side by side" in str(caught.value)
+    assert "make flat true and false" in str(caught.value)
+
+    made = branches({"type_filters": {"flat": False}}, one={"flat": True}, other={"flat": False})
+
+    assert made.steps[3].type_filters == {"flat": False}
+
+
+def test_every_step_that_needs_no_other_has_its_units_counted() -> None:
+    found = [a_task("A"), a_task("B")]
+    steps = tuple(Step(name=one.task.name, task=one.task.ref) for one in found)
+
+    made = make_plan(Workflow(name="w", steps=steps), DATASET, known(*found))
+
+    assert [planned.units for planned in made.steps] == [3, 3]

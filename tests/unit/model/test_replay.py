@@ -59,7 +59,7 @@ def test_what_others_did_to_items_that_need_no_change_stays(
     assert {item.zarr_url for item in wanted} == {item.zarr_url for item in after if item not in foreign}
 
 
-def step(done: dict[int, bool]) -> StepOutcomes:
+def step(position: int, done: dict[int, bool]) -> StepOutcomes:
     """A step that derives an item from each of the first; only units that are done count."""
     task = Task(
         package="p",
@@ -77,7 +77,7 @@ def step(done: dict[int, bool]) -> StepOutcomes:
         )
         for index, url in enumerate(URLS[: len(done)])
     ]
-    return StepOutcomes(task, URLS[: len(done)], outcomes)
+    return StepOutcomes(f"step {position}", task, frozenset(range(position)), URLS[: len(done)], outcomes)
 
 
 @given(first=st.lists(st.booleans(), min_size=1, max_size=4), second=st.lists(st.booleans(), max_size=6))
@@ -85,15 +85,17 @@ def test_merging_late_units_by_replay_gives_what_merging_all_at_once_would_have(
     first: list[bool], second: list[bool]
 ) -> None:
     snapshot = tuple(Item(zarr_url=url) for url in URLS)
-    partly = [step(dict(enumerate(done))) for done in (first, second) if done]
-    whole = [step(dict.fromkeys(range(len(done)), True)) for done in (first, second) if done]
+    steps = [done for done in (first, second) if done]
+    partly = {place: step(place, dict(enumerate(done))) for place, done in enumerate(steps)}
+    whole = {place: step(place, dict.fromkeys(range(len(done)), True)) for place, done in enumerate(steps)}
     undisturbed = replay(snapshot, whole, zarr_dir=FOLDER)
 
     present = replay(snapshot, partly, zarr_dir=FOLDER)
     for number in range(len(partly)):
         # the steps are completed one after another, as resumed runs complete them
-        before = replay(snapshot, [*whole[:number], *partly[number:]], zarr_dir=FOLDER)
-        after = replay(snapshot, [*whole[: number + 1], *partly[number + 1 :]], zarr_dir=FOLDER)
+        completed = {place: whole[place] for place in range(number)}
+        before = replay(snapshot, partly | completed, zarr_dir=FOLDER)
+        after = replay(snapshot, partly | completed | {number: whole[number]}, zarr_dir=FOLDER)
         assert shown(before) == shown(present)
         present = tuple(apply(present, difference(before, after)))
 

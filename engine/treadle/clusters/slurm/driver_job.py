@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 from treadle.clusters.port import JobStarted
+from treadle.clusters.slurm.asking import ask_slurm
 from treadle.clusters.slurm.commands import Slurm
 from treadle.clusters.slurm.script import render
-from treadle.clusters.slurm.transports import open_transport
 from treadle.clusters.slurm.verdict import JobEnd
 from treadle.clusters.slurm.waiting import check_waiting
 from treadle.errors import WorkersUnavailable
@@ -20,8 +18,6 @@ from treadle.model.job_shape import MINUTE, JobShape, resolve
 from treadle.model.placement import place
 from treadle.model.profile import ClusterProfile
 from treadle.model.resources import Resources
-
-T = TypeVar("T")
 
 
 def driver_shape(profile: ClusterProfile) -> JobShape:
@@ -70,7 +66,7 @@ def submit_driver(
         log_file=str(output),
         requeue=True,
     )
-    job_id = _ask(profile, lambda slurm: slurm.submit(script, name=name))
+    job_id = ask_slurm(profile, lambda slurm: slurm.submit(script, name=name))
     return JobStarted(
         id=job_id,
         name=name,
@@ -99,15 +95,4 @@ def end_of(profile: ClusterProfile, job_id: str) -> JobEnd | None:
             raise
         return (await slurm.ended([job_id])).get(job_id)
 
-    return _ask(profile, look)
-
-
-def _ask(profile: ClusterProfile, ask: Callable[[Slurm], Coroutine[Any, Any, T]]) -> T:
-    async def asked() -> T:
-        slurm = Slurm(open_transport(profile))
-        try:
-            return await ask(slurm)
-        finally:
-            await slurm.close()
-
-    return asyncio.run(asked())
+    return ask_slurm(profile, look)
