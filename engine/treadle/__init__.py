@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.authoring.commands import CommandTask, command_task
     from treadle.authoring.datasets import Dataset
     from treadle.authoring.plan import Plan
     from treadle.authoring.resources import Resources
     from treadle.authoring.result import Result
     from treadle.authoring.tasks import Call, TaskHandle, load_task
+    from treadle.authoring.wfcommons import read_wfcommons
     from treadle.authoring.workflow import StepHandle, Workflow
     from treadle.model.dataset import Item
     from treadle.model.marks import task
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Call": "authoring.tasks",
+        "CommandTask": "authoring.commands",
         "Dataset": "authoring.datasets",
         "Item": "model.dataset",
         "Plan": "authoring.plan",
@@ -29,7 +32,9 @@ else:
         "StepHandle": "authoring.workflow",
         "TaskHandle": "authoring.tasks",
         "Workflow": "authoring.workflow",
+        "command_task": "authoring.commands",
         "load_task": "authoring.tasks",
+        "read_wfcommons": "authoring.wfcommons",
         "task": "model.marks",
     }
 
@@ -44,6 +49,7 @@ else:
 
 __all__ = [
     "Call",
+    "CommandTask",
     "Dataset",
     "Item",
     "Plan",
@@ -53,6 +59,8 @@ __all__ = [
     "StepHandle",
     "TaskHandle",
     "Workflow",
+    "command_task",
     "load_task",
+    "read_wfcommons",
     "task",
 ]
