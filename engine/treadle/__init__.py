@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from treadle.authoring.call import Call
+    from treadle.authoring.commands import CommandTask, command_task
     from treadle.authoring.datasets import Dataset
     from treadle.authoring.plan import Plan
     from treadle.authoring.resources import Resources
     from treadle.authoring.result import Result
     from treadle.authoring.tasks import TaskHandle, load_task
     from treadle.authoring.values import FunctionHandle, load_function
+    from treadle.authoring.wfcommons import read_wfcommons
     from treadle.authoring.workflow import StepHandle, Workflow
     from treadle.model.dataset import Item
     from treadle.model.marks import task
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Call": "authoring.call",
+        "CommandTask": "authoring.commands",
         "Dataset": "authoring.datasets",
         "FunctionHandle": "authoring.values",
         "Item": "model.dataset",
@@ -32,8 +35,10 @@ else:
         "StepHandle": "authoring.workflow",
         "TaskHandle": "authoring.tasks",
         "Workflow": "authoring.workflow",
+        "command_task": "authoring.commands",
         "load_function": "authoring.values",
         "load_task": "authoring.tasks",
+        "read_wfcommons": "authoring.wfcommons",
         "task": "model.marks",
     }
 
@@ -48,6 +53,7 @@ else:
 
 __all__ = [
     "Call",
+    "CommandTask",
     "Dataset",
     "FunctionHandle",
     "Item",
@@ -58,7 +64,9 @@ __all__ = [
     "StepHandle",
     "TaskHandle",
     "Workflow",
+    "command_task",
     "load_function",
     "load_task",
+    "read_wfcommons",
     "task",
 ]

@@ -98,12 +98,12 @@ def _task(name: str, prepare: Prepare) -> Task[[Any, Mapping[str, Any]], list[An
     from prefect import Task
     from prefect.cache_policies import NO_CACHE
 
-    from treadle.compile.flow import NAME_PREFECT_REFUSES
+    from treadle.compile.naming import prefect_name
 
     def run_mapped(items: Any, arguments: Mapping[str, Any]) -> Any:
         return _run_inside(prepare(items, arguments))
 
-    shown = NAME_PREFECT_REFUSES.sub("-", name)
+    shown = prefect_name(name)
     return Task(run_mapped, name=shown, task_run_name=shown, cache_policy=NO_CACHE, persist_result=False)
 
 

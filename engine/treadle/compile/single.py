@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from treadle.compile.artifacts import StepArtifacts
+from treadle.compile.artifacts.keeper import RunArtifacts
 from treadle.compile.context import RunContext
 from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.observer import Observers
@@ -47,11 +47,12 @@ def _conduct(context: RunContext, flow_run_id: UUID, task_run_id: UUID) -> None:
     if record.state is RunState.DONE:
         return
     [row] = record.steps
-    artifacts = StepArtifacts(context.run_id, flow_run_id)
+    artifacts = RunArtifacts(context, flow_run_id, record, is_whole=False)
     context = replace(context, observer=Observers(context.observer, artifacts))
     with artifacts.kept():
         artifacts.begin(row.position, row.name, task_run_id)
         end = StepRun(context, row.position).run()
         artifacts.end(row.position, end.report)
-    if settle(context).state is RunState.DONE:
+        ended = settle(context)
+    if ended.state is RunState.DONE:
         remove_journals(context.log_folder)

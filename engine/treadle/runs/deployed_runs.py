@@ -44,7 +44,7 @@ def new_deployed_run(context: RunContext) -> FlowRun | None:
             return None
         form = found[0].parameter_openapi_schema or {}
         wanted = DeploymentFlowRunCreate(
-            name=flow_run_name(plan, run_id),
+            name=flow_run_name(name, run_id),
             parameters=_parameters(plan, form),
             tags=flow_run_tags(plan, run_id),
             state=to_state_create(Pending()),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -28,6 +29,9 @@ from treadle.ledger.runs import RunRecord
 from treadle.model.figures import StepFigures
 from treadle.model.states import RunState, StepState
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
 UPDATE_SECONDS = 2.0
 TABLES_SECONDS = 20.0
 
@@ -45,12 +49,16 @@ class RunArtifacts(Observer):
         context: The run.
         flow_run_id: The flow run that the artifacts belong to.
         record: The run as it was taken up: what of it was done before.
+        is_whole: The flow run is this run, and not somebody's own flow of which the run is a part.
     """
 
-    def __init__(self, context: RunContext, flow_run_id: UUID, record: RunRecord) -> None:
+    def __init__(
+        self, context: RunContext, flow_run_id: UUID, record: RunRecord, *, is_whole: bool = True
+    ) -> None:
         self._context = context
         self._flow_run_id = flow_run_id
         self._record = record
+        self._is_whole = is_whole
         self._steps: dict[int, Progress] = {}
         self._figures: dict[int, StepFigures] = {}
         self._unread: dict[int, Progress] = {}
@@ -100,24 +108,24 @@ class RunArtifacts(Observer):
         from prefect.client.orchestration import get_client
 
         with get_client(sync_client=True) as client:
-            plan, run_id = self._record.plan, self._record.id
-            name_flow_run(
-                client,
-                self._flow_run_id,
-                flow_run_name(plan.workflow.name, run_id),
-                flow_run_tags(plan, run_id),
-            )
             store = ArtifactStore(client, self._flow_run_id)
             store.recall()
-            store.put(self._artifact("plan", "markdown", plan_text(self._record, self._context.profile)))
-            store.put(self._artifact("timeline", "image", timeline_path(run_id)))
+            if self._is_whole:
+                self._introduce(client, store)
             is_last = False
             while not is_last:
                 steps, is_last = self._wait()
                 try:
                     self._tell(store, steps, is_last=is_last)
                 except TreadleError as error:  # the ledger does not answer; it is asked again the next time
-                    logger.warning("artifacts_not_told run=%d error=%s", run_id, error)
+                    logger.warning("artifacts_not_told run=%d error=%s", self._record.id, error)
+
+    def _introduce(self, client: SyncPrefectClient, store: ArtifactStore) -> None:
+        plan, run_id = self._record.plan, self._record.id
+        name = flow_run_name(plan.workflow.name, run_id)
+        name_flow_run(client, self._flow_run_id, name, flow_run_tags(plan, run_id))
+        store.put(self._artifact("plan", "markdown", plan_text(self._record, self._context.profile)))
+        store.put(self._artifact("timeline", "image", timeline_path(run_id)))
 
     def _wait(self) -> tuple[dict[int, Progress], bool]:
         """Return the steps of which there is something to tell, once it is time to."""
