@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
@@ -35,6 +35,10 @@ _WITHIN = re.compile(r'^step ".*?" args_(non_parallel|parallel)(\.|: )')
 
 Items: TypeAlias = "Iterable[str | Item | Mapping[str, object]] | Dataset | PrefectFuture[Any]"
 """What image tasks are mapped over: URLs, items with attributes and types, a dataset's, a future of some."""
+
+T = TypeVar("T")
+Given: TypeAlias = "T | PrefectFuture[Any]"
+"""An argument, or in a flow the future of one."""
 
 
 class TaskHandle:

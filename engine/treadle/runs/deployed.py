@@ -154,7 +154,7 @@ def described(deployment: DeploymentResponse, flow: str, problem: str = "") -> D
         flow=flow,
         workflow=workflow_of(deployment),
         parameters=deployment.parameters,
-        schedules=[Schedule.from_prefect(schedule) for schedule in deployment.schedules],
+        schedules=sorted(map(Schedule.from_prefect, deployment.schedules), key=lambda found: found.slug),
         limit=None if limit is None else limit.limit,
         cancels_new=options is not None and options.collision_strategy == "CANCEL_NEW",
         tags=[tag for tag in deployment.tags if tag != WORKFLOW_TAG],

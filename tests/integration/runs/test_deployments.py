@@ -20,12 +20,8 @@ pytestmark = pytest.mark.integration
 CREATE, MARK = "Create Items", "Mark Item"
 
 REFRESH = """
-from treadle.ledger import Ledger, sqlite_url
 from treadle.runs.deployments import refresh_deployments
-from treadle.settings import load_settings
-settings = load_settings()
-with Ledger(sqlite_url(settings.home / "ledger.sqlite")) as ledger:
-    print("\\n".join(refresh_deployments(ledger, settings)))
+print("\\n".join(refresh_deployments()))
 """
 
 
@@ -93,7 +89,7 @@ def test_a_run_has_the_arguments_of_its_form_over_the_deployments_over_the_workf
     bench: Any, treadle: Command, server: Server, prefect: httpx2.Client
 ) -> None:
     # Given a deployment with an argument of its own
-    bench.prepare(mock_step(CREATE, count=3, prefix="a"), mock_step(MARK, attributes={"mark": "stored"}))
+    bench.prepare(mock_step(CREATE, count=3, prefix="a"), mock_step(MARK, output="updates"))
     words = ["--dataset", bench.name, "--arg", f'{MARK}.attributes={{"mark": "deployed"}}', "--tag", "mine"]
     deployed = treadle("deploy", bench.name, *words).data
     assert deployed["path"] == f"{bench.name}/{bench.name}"
