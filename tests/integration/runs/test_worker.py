@@ -38,12 +38,11 @@ def wait_for(file: str, note: str) -> None:
 class Pool:
     """The work pool on a server, with a deployment of a flow in a file."""
 
-    def __init__(self, server: Server, home: Path, folder: Path) -> None:
+    def __init__(self, server: Server, client: httpx2.Client, home: Path, folder: Path) -> None:
         self.folder = folder
         self.gate, self.note = folder / "gate", folder / "note"
         self._environment = {**Command(home).environment, **client_environment(server, {})}
-        user, password = server.auth_string.split(":")
-        self._client = httpx2.Client(base_url=server.api_url, auth=(user, password), timeout=30)
+        self._client = client
 
     @contextmanager
     def worker(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -108,9 +107,11 @@ class Pool:
 
 @pytest.fixture
 def pool(server: Server, home: Path, tmp_path: Path) -> Iterator[Pool]:
-    pool = Pool(server, home, tmp_path)
-    pool.make()
-    yield pool
+    user, password = server.auth_string.split(":")
+    with httpx2.Client(base_url=server.api_url, auth=(user, password), timeout=30) as client:
+        pool = Pool(server, client, home, tmp_path)
+        pool.make()
+        yield pool
     pool.gate.touch()
 
 
