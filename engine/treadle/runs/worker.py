@@ -229,7 +229,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
             return  # it was retried at once, and its next driver is about to start
         from prefect.states import Cancelled
 
-        from treadle.runs.endings import is_open, state_after
+        from treadle.runs.endings import is_open, state_after, tell_steps_of
 
         if flow_run.state is not None and was_told and flow_run.state.is_crashed():
             state: State[Any] = Cancelled(message="It was cancelled, and ended by its worker.")
@@ -238,6 +238,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
             state = await anyio.to_thread.run_sync(state_after, flow_run)
             logger.info("driver_ended prefect_run=%s state=%s", flow_run_id, state.name)
             await self._asked(self.client.set_flow_run_state, flow_run_id, state, force=True)
+            await self._asked(anyio.to_thread.run_sync, tell_steps_of, flow_run_id)
 
     async def _asked(self, ask: Any, *arguments: Any, **more: Any) -> Any:
         """Ask Prefect's server until it answers; None where there is no such flow run any more."""

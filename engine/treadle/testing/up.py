@@ -88,8 +88,10 @@ class Up:
         return (self.treadle.home / "up.log").read_text()
 
     def server_process(self) -> int:
-        """The process id of the server."""
-        return int(json.loads((self._folder / "address").read_text())["pid"])
+        """The process id of the server, once there is one."""
+        address = self._folder / "address"
+        until(address.exists, "there is a server")
+        return int(json.loads(address.read_text())["pid"])
 
     def worker_process(self) -> int:
         """The process id of the worker beside it, once there is one."""
