@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from treadle.model.states import StepState, UnitState
 
-SLICES = 600
+SLICES = 500
 """Slices of time in the whole picture."""
 MOST_WORKERS = 40
 """Workers with a row of their own; the others share one."""

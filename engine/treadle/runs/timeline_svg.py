@@ -15,7 +15,7 @@ TOP = 66
 ROW = 22
 GAP = 34
 MARKS = 9
-LONGEST_NAME = 34
+LONGEST_NAME = 30
 
 STYLE = """
 svg { background: #ffffff; color-scheme: light dark; }

@@ -30,13 +30,16 @@ def step(name: str, **args: Any) -> dict[str, Any]:
 
 
 def graph_of(server: Server, flow_run: str) -> dict[str, list[str]]:
-    """The nodes of a flow run's graph, and the names of their parents."""
+    """The nodes of a flow run's graph, and the names of their parents.
+
+    Prefect names a parent as often as that has inputs of its own.
+    """
     user, password = server.auth_string.split(":")
     with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
         graph = client.get(f"/flow_runs/{flow_run}/graph-v2").raise_for_status().json()
     nodes = {node["id"]: node for _, node in graph["nodes"]}
     return {
-        node["label"]: sorted(nodes[parent["id"]]["label"] for parent in node["parents"])
+        node["label"]: sorted({nodes[parent["id"]]["label"] for parent in node["parents"]})
         for node in nodes.values()
     }
 

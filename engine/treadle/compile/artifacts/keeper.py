@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -9,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
-
-from pydantic import JsonValue
 
 from treadle.compile.artifacts.failures import failures_text
 from treadle.compile.artifacts.links import timeline_path
@@ -159,7 +158,7 @@ class RunArtifacts(Observer):
         with self._context.ledger.reading() as tx:
             run = runs.load_run(tx, self._record.id)
             failures = failures_text(tx, run, self._figures) if is_last and _has_failed(run) else ""
-        store.put(self._artifact("steps", "table", run_rows(run.steps, self._figures)))
+        store.put(self._artifact("steps", "table", json.dumps(run_rows(run.steps, self._figures))))
         if failures:
             store.put(self._artifact("failures", "markdown", failures, "Why the run failed"))
 
@@ -170,13 +169,13 @@ class RunArtifacts(Observer):
             shown, declaring = pictures_of_step(tx, run_id, position, MOST_SHOWN) if step.report else ([], 0)
         figures = self._figures[position] = StepFigures(outcomes, step.cached)
         name = f"step-{position}-figures"
-        store.put(self._artifact(name, "table", outcome_rows(figures), "", step.task_run_id))
+        store.put(self._artifact(name, "table", json.dumps(outcome_rows(figures)), "", step.task_run_id))
         if shown:
             text = pictures_text(run_id, position, shown, declaring, self._record.plan.zarr_dir)
             store.put(self._artifact(f"step-{position}-pictures", "markdown", text, "", step.task_run_id))
 
     def _artifact(
-        self, name: str, kind: Kind, data: JsonValue, description: str = "", task_run_id: UUID | None = None
+        self, name: str, kind: Kind, data: float | str, description: str = "", task_run_id: UUID | None = None
     ) -> Artifact:
         return Artifact(f"run-{self._record.id}-{name}", kind, data, description, task_run_id)
 

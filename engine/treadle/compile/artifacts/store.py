@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
-from pydantic import JsonValue
-
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
@@ -27,14 +25,14 @@ class Artifact:
     Attributes:
         key: Its name; what has the same key later takes its place.
         kind: How Prefect shows the data.
-        data: Percent, rows, markdown, or a picture's URL.
+        data: Percent, rows as JSON text, markdown, or a picture's URL.
         description: Markdown beside it.
         task_run_id: The step that it belongs to; None for the whole run.
     """
 
     key: str
     kind: Kind
-    data: JsonValue
+    data: float | str
     description: str = ""
     task_run_id: UUID | None = None
 

@@ -13,14 +13,14 @@ from treadle.model.states import UnitState
 Row = dict[str, JsonValue]
 
 
-def run_rows(steps: Sequence[StepRecord], figures: Mapping[int, StepFigures]) -> list[JsonValue]:
+def run_rows(steps: Sequence[StepRecord], figures: Mapping[int, StepFigures]) -> list[Row]:
     """Return a row a step, in the order of execution."""
     return [_step_row(step, figures.get(step.position, StepFigures())) for step in steps]
 
 
-def outcome_rows(figures: StepFigures) -> list[JsonValue]:
+def outcome_rows(figures: StepFigures) -> list[Row]:
     """Return a row for units that are done, for each cause why others are not, and for the rest."""
-    rows: list[JsonValue] = [_outcome_row("done", figures.done)] if figures.done else []
+    rows = [_outcome_row("done", figures.done)] if figures.done else []
     rows += [_outcome_row(f"{one.state}: {one.cause or 'unknown'}", one) for one in figures.not_done]
     if figures.open:
         rows.append({**_outcome_row("running or waiting", None), "units": figures.open})
