@@ -1,7 +1,8 @@
 """Pictures that a task declares, so that engines which show such things show them.
 
-An engine says in the environment variable `TASK_OUTPUT_KEYS` which keys of an output it takes beyond those that
-every engine takes. An engine that does not say so would refuse an output with `pictures`, so it gets none.
+An engine says in the environment variable `TASK_OUTPUT_KEYS` which keys of an output it takes beyond those
+that every engine takes. An engine that does not say so would refuse an output with `pictures`, so it gets
+none.
 """
 
 from __future__ import annotations
