@@ -150,14 +150,14 @@ class Workflow:
             SourceInvalid: No worker could import the function.
         """
         call = call_of(what, arguments or {})
-        step = call.step(name or call.task.task.name)
+        step = call.step(name or call.task.name)
         if any(other.name == step.name for other in self._steps):
             raise WorkflowInvalid(
                 f"The workflow {self.name!r} has a step {step.name!r} already.",
                 remedy="Give the step a name of its own: add(..., name=...).",
             )
         needed = meta(resources, f"step {step.name!r}")
-        parts = call.task.task.type.parts
+        parts = call.task.type.parts
         try:
             full = Step.model_validate(
                 {
