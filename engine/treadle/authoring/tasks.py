@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
+from copy import copy
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
@@ -92,7 +93,7 @@ class TaskHandle:
         retries: int | None = None,
         on_failure: Literal["stop", "continue"] | None = None,
         folder: str | PathLike[str] | None = None,
-    ) -> TaskHandle:
+    ) -> Self:
         """Return the same task, to be mapped in another way; None leaves a thing as it is.
 
         Args:
@@ -103,7 +104,9 @@ class TaskHandle:
             folder: Folder for new items, and the dataset's folder for tasks that are told of one.
         """
         said = Options.said(cluster, resources, retries, on_failure, folder)
-        return TaskHandle(self.task, replace(self._options, **said))
+        other = copy(self)
+        other._options = replace(self._options, **said)
+        return other
 
     def map(self, items: Items = (), /, **arguments: object) -> list[Item]:
         """Run the task on items and wait for all of them.
