@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import socketserver
 import subprocess
@@ -138,9 +140,14 @@ def test_a_failed_run_calls_the_webhook_and_sends_the_mail_and_no_text_has_their
         assert f"run:{run['id']}" in told["tags"]
         assert told["url"].endswith(run["prefect_flow_run_id"])
         (said,) = wait_for(lambda: mailed)
+        assert any(word.startswith("AUTH PLAIN") for word in said)
         assert "rcpt to:<you@there>" in [line.lower() for line in said]
-        assert f"Subject: {bench.name} {run['id']}: Failed" in "\n".join(said)
-        assert any("Mark Item" in line for line in said)
+        mail = email.message_from_string(
+            "\n".join(said[said.index("data") + 1 : -1]), policy=email.policy.SMTP
+        )
+        assert mail["subject"] == f"{bench.name} {run['id']}: Failed"
+        assert "Mark Item" in mail.get_content()
+        assert told["url"] in mail.get_content()
 
         # And the secrets are in no text, nor in what Prefect's API tells
         blocks = prefect.post("/block_documents/filter", json={}).text
