@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,7 +51,7 @@ def deploy(
         list[str] | None,
         typer.Option(
             metavar="JSON",
-            help="A schedule with parameters of its own: "
+            help="A schedule with parameters of its own, or @FILE with it: "
             '\'{"cron": "0 3 * * 1", "slug": "weekly", "parameters": {"dataset": "plate 2"}}\'.',
         ),
     ] = None,
@@ -108,20 +109,25 @@ def deploy(
 def _schedules(
     cron: Sequence[str], every: Sequence[str], rrule: Sequence[str], texts: Sequence[str], timezone: str
 ) -> list[Schedule]:
+    from treadle.cli.documents import read_json
     from treadle.runs.schedules import Schedule
 
     found = [Schedule(cron=text, timezone=timezone) for text in cron]
     found += [Schedule(every=text, timezone=timezone) for text in every]
     found += [Schedule(rrule=text, timezone=timezone) for text in rrule]
     for text in texts:
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise UsageError(
-                f"--schedule is no JSON: {error}.", remedy='Write such as \'{"cron": "0 3 * * *"}\'.'
-            ) from error
+        data = read_json(Path(text[1:]), UsageError) if text.startswith("@") else _json(text)
         found.append(Schedule.from_json(data))
     return found
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--schedule is no JSON: {error}.", remedy='Write such as \'{"cron": "0 3 * * *"}\', or @FILE.'
+        ) from error
 
 
 app = typer.Typer(help="Deployments of workflows.", no_args_is_help=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prefect.client.schemas.objects import DeploymentSchedule
@@ -95,3 +97,9 @@ def test_a_json_of_its_form_is_read() -> None:
     assert Schedule.from_json(given) == Schedule(
         rrule="FREQ=DAILY", parameters={"steps": {"a": {"b": 1}}}, active=False
     )
+
+
+def test_the_schedule_of_the_pages_is_one() -> None:
+    example = Path(__file__).parents[3] / "docs" / "examples" / "schedule.json"
+
+    assert Schedule.from_json(json.loads(example.read_text())).for_prefect().slug == "mondays"
