@@ -47,10 +47,12 @@ def look(settings: Settings) -> None:
     from prefect.client.orchestration import get_client
 
     with open_ledger(settings) as ledger, get_client(sync_client=True) as client:
-        with ledger.writing() as tx:
-            activities.end_lost(tx, is_gone=is_gone)
         with ledger.reading() as tx:
+            lost = activities.lost(tx, is_gone=is_gone)
             abandoned = recovery.abandoned_runs(tx, is_gone=is_gone, is_alive=is_alive)
+        if lost:
+            with ledger.writing() as tx:
+                activities.end_lost(tx, is_gone=is_gone)
         for run in abandoned:
             try:
                 _settle(settings, ledger, client, run)
