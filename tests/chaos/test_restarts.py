@@ -18,9 +18,11 @@ from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import update
 
 from treadle.ledger import Ledger, datasets, runs, sqlite_url, workflows
 from treadle.ledger.runs import RunRecord
+from treadle.ledger.tables import runs as runs_table
 from treadle.model.dataset import Dataset
 from treadle.model.states import RunState
 from treadle.model.workflow import workflow_from_json
@@ -151,6 +153,9 @@ def held(up: Up, prepared: Held) -> Held:
     with Ledger(sqlite_url(up.treadle.home / "ledger.sqlite")) as ledger:
         prepared.run_id = submit(ledger, workflow=name, dataset=name, type_filters={}, attribute_filters={})
     prepared.flow_run = up.run(_deployment(up), run=prepared.run_id)
+    with Ledger(sqlite_url(up.treadle.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        this_run = update(runs_table).where(runs_table.c.id == prepared.run_id)
+        tx.execute(this_run.values(key=prepared.flow_run))
     until(prepared.is_held, "units wait at the gate")
     return prepared
 
