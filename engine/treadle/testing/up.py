@@ -137,6 +137,11 @@ class Up:
         """The name of a flow run's state."""
         return str(self.flow_run(number)["state"]["name"])
 
+    def step_states(self, number: str) -> dict[str, str]:
+        """The states of a flow run's tasks, by their names."""
+        tasks = self.ask("POST", "/task_runs/filter", {"flow_runs": {"id": {"any_": [number]}}})
+        return {task["name"]: task["state"]["name"] for task in tasks}
+
     def cancel(self, number: str) -> None:
         """Press Cancel."""
         body = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
