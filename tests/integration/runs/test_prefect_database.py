@@ -10,7 +10,8 @@ import pytest
 
 from treadle.api import Server
 from treadle.collect.functions import function_name, register_functions
-from treadle.ledger import Ledger, sqlite_url
+from treadle.ledger import Ledger, datasets, sqlite_url
+from treadle.model.dataset import Dataset, Item
 from treadle.model.task import Task, TaskPart, TaskType
 from treadle.testing.command import Command
 from treadle.testing.functions import nothing
@@ -41,13 +42,12 @@ def workflow(treadle: Command) -> str:
     return "growth"
 
 
-def import_items(treadle: Command, folder: Path, count: int) -> str:
+def add_items(treadle: Command, folder: Path, count: int) -> str:
     """Make a dataset of so many items; return its name."""
     name = f"growth {count}"
-    images = [{"zarr_url": f"{folder}/{number:05}"} for number in range(count)]
-    file = folder / "dataset.json"
-    file.write_text(json.dumps({"name": name, "zarr_dir": str(folder), "images": images}))
-    treadle("dataset", "import", str(file))
+    items = tuple(Item(zarr_url=f"{folder}/{number:05}") for number in range(count))
+    with Ledger(sqlite_url(treadle.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        datasets.create_dataset(tx, Dataset(name=name, zarr_dir=str(folder), items=items))
     return name
 
 
@@ -68,8 +68,8 @@ def test_a_run_of_ten_thousand_units_adds_less_than_200_kilobytes(
     treadle: Command, server: Server, workflow: str, tmp_path: Path
 ) -> None:
     file = server.folder / "prefect.sqlite"
-    treadle("run", workflow, "--dataset", import_items(treadle, tmp_path, 5))
-    dataset = import_items(treadle, tmp_path, ITEMS)
+    treadle("run", workflow, "--dataset", add_items(treadle, tmp_path, 5))
+    dataset = add_items(treadle, tmp_path, ITEMS)
     before = settled(file)
 
     run = treadle("run", workflow, "--dataset", dataset).data
