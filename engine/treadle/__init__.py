@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.authoring.call import Call
     from treadle.authoring.commands import CommandTask, command_task
     from treadle.authoring.datasets import Dataset
     from treadle.authoring.plan import Plan
     from treadle.authoring.resources import Resources
     from treadle.authoring.result import Result
-    from treadle.authoring.tasks import Call, TaskHandle, load_task
+    from treadle.authoring.tasks import TaskHandle, load_task
+    from treadle.authoring.values import FunctionHandle, load_function
     from treadle.authoring.wfcommons import read_wfcommons
     from treadle.authoring.workflow import StepHandle, Workflow
     from treadle.model.dataset import Item
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from treadle.model.policy import Retries
 else:
     _HOMES = {
-        "Call": "authoring.tasks",
+        "Call": "authoring.call",
         "CommandTask": "authoring.commands",
         "Dataset": "authoring.datasets",
+        "FunctionHandle": "authoring.values",
         "Item": "model.dataset",
         "Plan": "authoring.plan",
         "Resources": "authoring.resources",
@@ -33,6 +36,7 @@ else:
         "TaskHandle": "authoring.tasks",
         "Workflow": "authoring.workflow",
         "command_task": "authoring.commands",
+        "load_function": "authoring.values",
         "load_task": "authoring.tasks",
         "read_wfcommons": "authoring.wfcommons",
         "task": "model.marks",
@@ -51,6 +55,7 @@ __all__ = [
     "Call",
     "CommandTask",
     "Dataset",
+    "FunctionHandle",
     "Item",
     "Plan",
     "Resources",
@@ -60,6 +65,7 @@ __all__ = [
     "TaskHandle",
     "Workflow",
     "command_task",
+    "load_function",
     "load_task",
     "read_wfcommons",
     "task",

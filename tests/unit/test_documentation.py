@@ -84,6 +84,12 @@ def test_the_example_of_a_cluster_behind_ssh_is_one_that_settings_take(
     assert (profile.ssh.host, profile.ssh.user) == ("login.example", "jane")
 
 
+def test_the_example_of_branches_is_a_workflow_that_branches_and_joins() -> None:
+    workflow = workflow_from_json(json.loads((EXAMPLES / "branches.json").read_text()))
+
+    assert [step.needs for step in workflow.ordered()] == [(), ("import",), ("import",), ("focus", "segment")]
+
+
 def test_the_examples_of_a_steps_keys_are_what_a_workflow_takes() -> None:
     """They stand alone on the page; here they stand in a workflow."""
     keys = json.loads((EXAMPLES / "policy.json").read_text())

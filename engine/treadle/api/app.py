@@ -13,16 +13,18 @@ from fastapi.responses import RedirectResponse
 
 from treadle.api.environment import API_PATH, UI_PATH
 from treadle.api.gate import Gate
+from treadle.api.pages import run_pages
+from treadle.settings import Settings
 
 
-def create_app(secret: str, *, host: str) -> Gate:
+def create_app(secret: str, settings: Settings) -> Gate:
     """Build the application.
 
     The process's environment must be that of `environment.server_environment` before Prefect's first import.
 
     Args:
         secret: The server's secret.
-        host: Name or address that the server listens on.
+        settings: The server's settings: the name or address that it listens on, and where runs are.
     """
     from prefect.server.api.server import create_app as create_prefect
     from prefect.server.schemas.ui import UISettings
@@ -56,5 +58,6 @@ def create_app(secret: str, *, host: str) -> Gate:
             v2_base_url=f"{UI_PATH}/v2",
         )
 
+    app.include_router(run_pages(settings))
     app.mount("/", prefect)
-    return Gate(app, secret=secret, names={host, platform.node(), socket.getfqdn()})
+    return Gate(app, secret=secret, names={settings.host, platform.node(), socket.getfqdn()})

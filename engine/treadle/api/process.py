@@ -47,7 +47,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
         del os.environ[name]
     os.environ.update(server_environment(folder, address.url, secret))
     config = uvicorn.Config(
-        create_app(secret, host=settings.host),
+        create_app(secret, settings),
         lifespan="on",
         log_level="warning",
         access_log=False,

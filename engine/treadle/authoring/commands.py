@@ -13,8 +13,9 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from treadle.authoring import held
+from treadle.authoring.call import Call
 from treadle.authoring.resources import Resources, meta
-from treadle.authoring.tasks import Call, TaskHandle
+from treadle.authoring.tasks import TaskHandle
 from treadle.errors import WorkflowInvalid
 from treadle.execute.builtin.command import OWN, check_words, placeholders
 from treadle.model.builtin import COMMAND_PROPERTIES, command_task_of

@@ -44,8 +44,8 @@ def flow_of(workflow: Workflow) -> Flow[..., Any]:
 
     def run_workflow(dataset: str, cluster: str = LOCAL) -> State[Any]:
         session = held.session()
-        run_id = _run_of(session, Request(workflow, dataset, cluster=cluster), str(flow_run.get_id()))
         with held.cluster(cluster, session.settings) as opened:
+            run_id = _run_of(session, Request(workflow, dataset, cluster=cluster), str(flow_run.get_id()))
             context = context_of(
                 run_id,
                 ledger=session.ledger,

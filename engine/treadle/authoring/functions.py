@@ -129,7 +129,7 @@ def task_of(function: Callable[..., object]) -> Task:
     if problems:
         raise WorkflowInvalid(
             listed(f"The function {place.name} of {place.module} is no task", problems),
-            remedy="Functions over plain values are called with treadle.map in a flow.",
+            remedy="A function over plain values is mapped with treadle.load_function.",
         )
     described = {f"{part}": _part(*called) for part, called in parts.items()}
     return Task(

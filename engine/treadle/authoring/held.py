@@ -11,13 +11,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from treadle.authoring.session import Session
+from treadle.clusters.port import ANY_RESOURCES, Cluster, JobBook, JobOver, JobStarted, Pool
+from treadle.model.resources import Resources
 
 if TYPE_CHECKING:
     from treadle.api import Server
-    from treadle.clusters import Cluster
     from treadle.settings import Settings
 
 IDLE_SECONDS = 60.0
@@ -73,7 +75,9 @@ def server(settings: Settings) -> Server:
 
 @contextmanager
 def cluster(name: str, settings: Settings) -> Iterator[Cluster]:
-    """Use the cluster of that name, opened if this process has not; others may use it at the same time.
+    """Use the cluster of that name, opened if this process has not; several runs may use it at once.
+
+    Each run names its book of jobs to it; a job belongs to the last of the runs that still use it.
 
     Raises:
         UnknownName: There is no cluster of that name.
@@ -83,9 +87,11 @@ def cluster(name: str, settings: Settings) -> Iterator[Cluster]:
     with _lock:
         held = _clusters.setdefault(key, _HeldCluster(name, settings))
         opened = held.enter()
+    user = _User(opened, held.books)
     try:
-        yield opened
+        yield user
     finally:
+        user.leave()
         held.leave()
 
 
@@ -106,12 +112,86 @@ def close() -> None:
 atexit.register(close)
 
 
+class _Books:
+    """The books of jobs of the runs that use a cluster; implements `JobBook`.
+
+    A job is written down where it was when it started, also when it ends after the run.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[JobBook] = []
+        self._started: dict[str, JobBook] = {}
+
+    def add(self, book: JobBook) -> None:
+        """Write down jobs here from now on."""
+        self._open.append(book)
+
+    def remove(self, book: JobBook) -> None:
+        """Write down no new job here."""
+        self._open.remove(book)
+
+    def started(self, job: JobStarted) -> None:
+        """See `JobBook`."""
+        if self._open:
+            book = self._started[job.id] = self._open[-1]
+            book.started(job)
+
+    def over(self, job: JobOver) -> None:
+        """See `JobBook`."""
+        book = self._started.pop(job.id, None)
+        if book is not None:
+            book.over(job)
+
+
+class _User:
+    """A cluster as one of its users sees it; implements `Cluster`, but for its life."""
+
+    def __init__(self, cluster: Cluster, books: _Books) -> None:
+        self._cluster = cluster
+        self._books = books
+        self._own: list[JobBook] = []
+
+    @property
+    def name(self) -> str:
+        """See `Cluster`."""
+        return self._cluster.name
+
+    @property
+    def slots(self) -> int:
+        """See `Cluster`."""
+        return self._cluster.slots
+
+    def pool(self, resources: Resources = ANY_RESOURCES) -> Pool:
+        """See `Cluster`."""
+        return self._cluster.pool(resources)
+
+    def report_to(self, book: JobBook) -> None:
+        """See `Cluster`."""
+        self._books.add(book)
+        self._own.append(book)
+
+    def leave(self) -> None:
+        """Have nothing more written down for this user."""
+        for book in self._own:
+            self._books.remove(book)
+
+    def __enter__(self) -> Self:
+        """See `Cluster`; it is open already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See `Cluster`; it stays open."""
+
+
 class _HeldCluster:
     """A cluster with the number of its users; open while there are any, and for a while after."""
 
     def __init__(self, name: str, settings: Settings) -> None:
         self._name = name
         self._settings = settings
+        self.books = _Books()
         self._users = 0
         self._stack: ExitStack | None = None
         self._cluster: Cluster | None = None
@@ -125,6 +205,7 @@ class _HeldCluster:
         if self._cluster is None or self._stack is None:
             stack = ExitStack()
             self._cluster = stack.enter_context(open_cluster(self._name, self._settings))
+            self._cluster.report_to(self.books)
             self._stack = stack
         self._users += 1
         return self._cluster

@@ -16,7 +16,8 @@ from treadle.model.slurm_time import limit_text
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
 _META_KEYS = {"cpus": "cpus_per_task", "memory": "mem"}
-_OF_RUNS = ("account", "directives", "prologue")
+OF_RUNS = ("account", "directives", "prologue")
+"""Those that a step cannot name."""
 
 
 class Resources(TypedDict, total=False):
@@ -82,7 +83,7 @@ def meta(resources: Resources | None, of: str) -> dict[str, JsonValue] | None:
     """
     if not resources:
         return None
-    refused = [name for name in _OF_RUNS if name in resources]
+    refused = [name for name in OF_RUNS if name in resources]
     if refused:
         raise UsageError(
             f"The resources of {of} cannot name {', '.join(refused)}.", remedy="Name them when it is run."

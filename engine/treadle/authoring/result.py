@@ -84,8 +84,10 @@ def error_of(session: Session, run: RunRecord) -> RunFailed | Cancelled:
         return Cancelled(f"Run {run.id} was cancelled.", remedy=f"Go on with treadle resume {run.id}.")
     with session.ledger.reading() as tx:
         failed = units.list_units(tx, run.id, state=UnitState.FAILED, limit=UNITS_SHOWN)
-    return RunFailed(
+    error = RunFailed(
         f"Run {run.id} failed: {run.error}",
         remedy=f"See treadle show {run.id}; go on with treadle resume {run.id}.",
         detail=tails_text(failed),
     )
+    error.add_note(error.detail)  # a traceback shows it
+    return error

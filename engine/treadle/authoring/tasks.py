@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import overload
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
-from pydantic import JsonValue
+from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from treadle.authoring import held
+from treadle.authoring.adhoc import AdHoc, ad_hoc
+from treadle.authoring.call import Call
+from treadle.authoring.datasets import Dataset, document_of
 from treadle.authoring.functions import install, task_of
+from treadle.authoring.mapping import map_over, submit_over
+from treadle.authoring.options import USUAL, Options
+from treadle.authoring.resources import Resources
 from treadle.authoring.signatures import describe, parts_of, signature_of
-from treadle.errors import ArgumentsInvalid, UnknownName
+from treadle.errors import ArgumentsInvalid, DatasetInvalid, UnknownName
 from treadle.model.arguments import argument_problems
-from treadle.model.problems import listed
+from treadle.model.dataset import Item
+from treadle.model.problems import listed, problems_of
 from treadle.model.task import InstalledTask, Part, Task
-from treadle.model.workflow import Step
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
 
 _WITHIN = re.compile(r'^step ".*?" args_(non_parallel|parallel)(\.|: )')
 """How the place of a step's argument begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A task with its arguments, which fit the task's schema.
+Items: TypeAlias = "Iterable[str | Item | Mapping[str, object]] | Dataset | PrefectFuture[Any]"
+"""What image tasks are mapped over: URLs, items with attributes and types, a dataset's, a future of some."""
 
-    Attributes:
-        task: The task.
-        arguments: By the part of the task that takes them.
-    """
-
-    task: InstalledTask
-    arguments: Mapping[Part, Mapping[str, JsonValue]] = field(default_factory=dict)
-
-    def step(self, name: str) -> Step:
-        """Return a step of a workflow that makes this call."""
-        return Step(
-            name=name,
-            task=self.task.task.ref,
-            args_non_parallel=dict(self.arguments.get(Part.NON_PARALLEL, {})) or None,
-            args_parallel=dict(self.arguments.get(Part.PARALLEL, {})) or None,
-        )
+T = TypeVar("T")
+Given: TypeAlias = "T | PrefectFuture[Any]"
+"""An argument, or in a flow the future of one."""
 
 
 class TaskHandle:
-    """A task; called with arguments it returns a `Call`, the step of a workflow.
+    """A task; called with arguments it returns a `Call`, the step of a workflow; `map` runs it on items.
 
     Its signature and its docstring are made from the task's schemas, so that notebooks and editors complete
     its arguments.
@@ -55,8 +51,9 @@ class TaskHandle:
         task: The task.
     """
 
-    def __init__(self, task: InstalledTask) -> None:
+    def __init__(self, task: InstalledTask, options: Options = USUAL) -> None:
         self._installed = task
+        self._options = options
         self.__name__ = task.task.name
         self.__doc__ = describe(task.task)
         self.__signature__ = signature_of(task.task)
@@ -89,6 +86,75 @@ class TaskHandle:
                 )
             )
         return call
+
+    def with_options(
+        self,
+        *,
+        cluster: str | None = None,
+        resources: Resources | None = None,
+        retries: int | None = None,
+        on_failure: Literal["stop", "continue"] | None = None,
+        folder: str | PathLike[str] | None = None,
+    ) -> TaskHandle:
+        """Return the same task, to be mapped in another way; None leaves a thing as it is.
+
+        Args:
+            cluster: Name of the cluster; this machine if nothing is said.
+            resources: What a unit needs where it differs from what the task says.
+            retries: How often a unit that fails is tried again.
+            on_failure: `stop` makes failed units an error; `continue` goes on without their items.
+            folder: Folder for new items, and the dataset's folder for tasks that are told of one.
+        """
+        said = Options.said(cluster, resources, retries, on_failure, folder)
+        return TaskHandle(self._installed, replace(self._options, **said))
+
+    def map(self, items: Items = (), /, **arguments: object) -> list[Item]:
+        """Run the task on items and wait for all of them.
+
+        In a Prefect flow this is one task run, however many items there are, and a flow run that is retried
+        runs no finished unit again. Elsewhere it is a run of its own on the home's server.
+
+        Args:
+            items: URLs, or items as `map` returns them; in a flow also a future. A URL alone counts as an
+                item of the types that the task wants.
+            arguments: The task's arguments; in a flow they may be futures.
+
+        Returns:
+            The items that the units made or, where a unit made none, worked on, as they are after the task.
+
+        Raises:
+            ArgumentsInvalid: The arguments do not fit the task's schema.
+            NothingSelected: Items lack types that the task wants.
+            RunFailed: Units failed; with the ends of their errors.
+            Cancelled: The run was cancelled.
+        """
+        return map_over(self.task.name, self._prepare, _plain(items), arguments)
+
+    def submit(self, items: Items = (), /, **arguments: object) -> PrefectFuture[list[Item]]:
+        """Begin what `map` does and go on; only in a Prefect flow.
+
+        Arguments are those of `map`, and so are the errors, which the future raises.
+
+        Raises:
+            UsageError: There is no flow that it could be a task of.
+        """
+        return submit_over(self.task.name, self._prepare, _plain(items), arguments)
+
+    def _prepare(self, items: Any, arguments: Mapping[str, Any]) -> AdHoc:
+        options = self._options
+        if isinstance(items, Dataset):
+            options = replace(options, folder=options.folder or items.folder)
+            items = items.items
+        return ad_hoc(self(**arguments), [self._item(item) for item in items], options)
+
+    def _item(self, item: str | Item | Mapping[str, object]) -> Item:
+        if isinstance(item, Item):
+            return item
+        types = {"types": self.task.input_types} if isinstance(item, str) else {}
+        try:
+            return Item.model_validate({**document_of(item), **types})
+        except ValidationError as error:
+            raise DatasetInvalid(listed(f"{item!r} is no item", problems_of(error))) from error
 
     def __repr__(self) -> str:
         return f"<{self.task.type} task {self.task.name!r} of {self.task.package} {self.task.version}>"
@@ -140,6 +206,11 @@ def load_task(
             remedy=f"Its tasks are {known}.",
         )
     return TaskHandle(named[-1])
+
+
+def _plain(items: Items) -> object:
+    """Return items as Prefect passes them to a task: what can be read only once is read now."""
+    return list(items) if isinstance(items, Iterator | KeysView | ValuesView) else items
 
 
 def call_of(what: Call | TaskHandle | Callable[..., object], arguments: Mapping[str, object]) -> Call:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import JsonValue, ValidationError
 
 from treadle.authoring import held
+from treadle.authoring.call import Call
 from treadle.authoring.datasets import Dataset
 from treadle.authoring.here import Request
 from treadle.authoring.plan import Plan
 from treadle.authoring.resources import Resources, meta, overlay
 from treadle.authoring.result import Result, result_of
-from treadle.authoring.tasks import Call, TaskHandle, call_of
+from treadle.authoring.tasks import TaskHandle, call_of
 from treadle.errors import WorkflowInvalid
 from treadle.model.filters import AttributeFilters
 from treadle.model.graph import graph_problems

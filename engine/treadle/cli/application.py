@@ -11,6 +11,7 @@ import typer.core
 
 from treadle.cli import (
     activities,
+    bindings,
     cancel,
     check,
     collect,
@@ -29,6 +30,9 @@ from treadle.cli import (
     run,
     up,
     workflows,
+)
+from treadle.cli import (
+    exec as execution,
 )
 from treadle.cli.errors import report_error, report_unexpected, report_usage
 from treadle.errors import Cancelled, TreadleError
@@ -85,9 +89,11 @@ app.command()(history.show)
 app.command()(history.logs)
 app.command()(up.up)
 app.command()(doctor.doctor)
+app.command("exec", context_settings=execution.PASSED_ON, options_metavar="COMMAND...")(execution.execute)
 packages.package_app.command("check")(check.check_package)
 for change in (lifecycle.deactivate, lifecycle.reactivate, lifecycle.delete, lifecycle.repair):
     packages.package_app.command()(change)
+packages.task_app.command("bindings")(bindings.write_bindings)
 app.add_typer(packages.package_app, name="package")
 app.add_typer(environments.app, name="env")
 app.add_typer(packages.task_app, name="task")

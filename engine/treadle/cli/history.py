@@ -62,7 +62,14 @@ def _usage(tx: Transaction, found: Sequence[RunSummary], *, as_json: bool) -> No
         print_run_usages(found, usages, empty=NO_RUN)
 
 
-def show(run: RunNumber, as_json: AsJson = False) -> None:
+def show(
+    run: RunNumber,
+    *,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Draw its timeline, as SVG and PNG beside its logs, and open it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show a run: its steps and jobs, what it used, why it failed, where its logs are."""
     from treadle.cli.described import (
         driver_of,
@@ -75,6 +82,7 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     )
     from treadle.cli.output import print_json, print_line
     from treadle.cli.session import open_session
+    from treadle.cli.timeline import draw_timeline, open_picture
     from treadle.cli.usage import job_documents, print_jobs, print_usage, usage_document
     from treadle.ledger.jobs import list_jobs
     from treadle.model.states import RunState
@@ -86,10 +94,13 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
         driver = driver_of(session, record)
         with session.ledger.reading() as tx:
             jobs, usage = list_jobs(tx, run), usage_of_run(tx, run)
-    folder = session.settings.run_logs_folder(run)
+        folder = session.settings.run_logs_folder(run)
+        timeline = draw_timeline(session, run) if open_ else None
     page = prefect_page(record, session.settings)
     if as_json:
-        places = {"logs_folder": folder, "prefect_page": page or None, "driver": driver}
+        places: dict[str, object] = {"logs_folder": folder, "prefect_page": page or None, "driver": driver}
+        if timeline is not None:
+            places["timeline"] = timeline
         used = {"jobs": job_documents(jobs), "usage": usage_document(record, usage)}
         print_json({**run_document(record, failures), **used, **places})
         return
@@ -112,6 +123,9 @@ def show(run: RunNumber, as_json: AsJson = False) -> None:
     print_line(f"Logs:    treadle logs {run} (in {folder})")
     if page:
         print_line(f"Prefect: {page} (while `treadle up` runs; open its URL first)")
+    if timeline is not None:
+        print_line(f"Timeline: {timeline.svg}, {timeline.png}")
+        open_picture(timeline.svg)
 
 
 def logs(

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.cli.output import print_line
-from treadle.model.job_shape import JobShape, jobs_at_most, resolve, time_of_job, units_at_once
-from treadle.model.placement import Placed, place_part
+from treadle.model.placement import place_part
+from treadle.model.plan_rows import PlannedJobs, planned_jobs, step_rows
 from treadle.model.profile import LOCAL
-from treadle.model.task import Part
 
 if TYPE_CHECKING:
+    from treadle.model.job_shape import JobShape
     from treadle.model.plan import Plan, PlannedStep
     from treadle.model.profile import ClusterProfile
     from treadle.settings import Settings
 
 WIDTH = 24
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedJobs:
-    """The jobs that run one part of a step.
-
-    Attributes:
-        shape: What each of them asks for.
-        most: How many there are at once, at most.
-        origins: Which value decided what is not a resource of a unit.
-    """
-
-    shape: JobShape
-    most: int
-    origins: Mapping[str, str]
 
 
 def plan_document(plan: Plan, settings: Settings) -> dict[str, object]:
@@ -63,10 +46,10 @@ def print_plan(plan: Plan, settings: Settings) -> None:
     for number, planned in enumerate(plan.steps, start=1):
         print_line()
         print_line(f"{number}. {planned.step.name}")
-        for name, value in (*_step_rows(planned), *_part_rows(plan, planned, profile)):
+        for name, value in step_rows(plan, planned, profile):
             print_line(f"   {name + ':':<{WIDTH}} {value}")
         for part in sorted(planned.resources):
-            if jobs := _jobs(place_part(plan, planned, part, profile), planned, part, profile):
+            if jobs := planned_jobs(place_part(plan, planned, part, profile), planned, part, profile):
                 users.setdefault(jobs.shape, []).append(f"{planned.step.name} ({part})")
     for shape, names in users.items():
         print_line()
@@ -98,7 +81,7 @@ def _step_document(
         "jobs": {
             part: _jobs_document(jobs, profile, settings)
             for part, found in placed.items()
-            if (jobs := _jobs(found, planned, part, profile))
+            if (jobs := planned_jobs(found, planned, part, profile))
         },
     }
 
@@ -113,69 +96,8 @@ def _jobs_document(jobs: PlannedJobs, profile: ClusterProfile, settings: Setting
     }
 
 
-def _jobs(placed: Placed, planned: PlannedStep, part: Part, profile: ClusterProfile) -> PlannedJobs | None:
-    """Return the jobs of a part; None on this machine, which has none."""
-    if profile.kind == LOCAL:
-        return None
-    shape = resolve(placed.resources, profile)
-    units = 1 if part is Part.NON_PARALLEL else planned.units
-    origins = {
-        "slots": units_at_once(placed.resources, profile)[1],
-        "time_seconds": time_of_job(placed.resources, profile)[1],
-    }
-    return PlannedJobs(shape, jobs_at_most(shape, profile, units), origins)
-
-
 def _script(shape: JobShape, profile: ClusterProfile, settings: Settings) -> str:
     from treadle.clusters.slurm.script import preview
 
     folder = f"{profile.shared_folder or settings.home}/clusters"
     return preview(shape, python=profile.python or sys.executable, folder=folder)
-
-
-def _step_rows(planned: PlannedStep) -> list[tuple[str, object]]:
-    task = planned.task.task
-    return [
-        ("task", f"{task.name} ({task.type}) of {task.package} {task.version}"),
-        ("environment", planned.task.installed.environment),
-        ("needs", ", ".join(planned.step.needs) or "nothing before it"),
-        ("items", _filters_text(planned)),
-        ("units", "known when earlier steps are done" if planned.units is None else planned.units),
-    ]
-
-
-def _part_rows(plan: Plan, planned: PlannedStep, profile: ClusterProfile) -> Iterator[tuple[str, object]]:
-    for part in sorted(planned.resources):
-        placed = place_part(plan, planned, part, profile)
-        yield f"{part} arguments", json.dumps(planned.step.args(part))
-        yield f"{part} resources", _resources_text(placed)
-        if jobs := _jobs(placed, planned, part, profile):
-            yield f"{part} jobs", _jobs_text(jobs)
-
-
-def _filters_text(planned: PlannedStep) -> str:
-    if planned.task.task.type.is_converter:
-        return "none taken, it makes them"
-    types = " or ".join(
-        ", ".join(f"{name}={str(value).lower()}" for name, value in alternative.items())
-        for alternative in (planned.type_filters, *planned.or_types)
-    )
-    return f"those with {types}" if types else "all"
-
-
-def _jobs_text(jobs: PlannedJobs) -> str:
-    slots = f"{jobs.shape.slots} unit{'s' if jobs.shape.slots > 1 else ''} at once"
-    why = f"{slots} by {jobs.origins['slots']}, time by {jobs.origins['time_seconds']}"
-    return f"at most {jobs.most}, each {jobs.shape.label}: {why}"
-
-
-def _resources_text(placed: Placed) -> str:
-    """All that is not a default, and what somebody took away."""
-    said = placed.resources.model_dump(exclude_defaults=True, mode="json")
-    taken = {name: "none" for name in placed.origins if getattr(placed.resources, name) is None}
-    values = {"cpus": placed.resources.cpus, **said, **taken}
-    return ", ".join(f"{name}={value} ({_who(placed, name)})" for name, value in values.items())
-
-
-def _who(placed: Placed, name: str) -> str:
-    return " + ".join(placed.origins.get(name, ("default",)))

@@ -13,6 +13,7 @@ from treadle.compile.observer import Observer
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.ledger import Ledger, Transaction, leases
 from treadle.model.plan import Plan
+from treadle.model.profile import THIS_MACHINE, ClusterProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class RunContext:
         driver: Name under which this process holds the run's lease.
         log_folder: Folder of the run's log files, one a worker and step, and of its journals.
         unit_environment: Variables that every unit gets.
+        profile: What is known of the plan's cluster.
         scope: What is to be done of the run.
         stop: Set to end the run early; steps then end as cancelled.
         settled: Set when the ledger has the end of the run.
@@ -37,6 +39,7 @@ class RunContext:
     observer: Observer
     log_folder: Path
     unit_environment: dict[str, str]
+    profile: ClusterProfile = THIS_MACHINE
     scope: Scope = EVERYTHING
     stop: threading.Event = field(default_factory=threading.Event)
     settled: threading.Event = field(default_factory=threading.Event)

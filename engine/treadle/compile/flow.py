@@ -21,7 +21,7 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from treadle.compile.artifacts import StepArtifacts
+from treadle.compile.artifacts.keeper import RunArtifacts
 from treadle.compile.context import RunContext
 from treadle.compile.interrupts import stop_on_signals
 from treadle.compile.jobs import LedgerBook
@@ -57,6 +57,7 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
         A flow of the parameters `run` (id) and `dataset` (name), shown in the UI. Calling it in the main
         thread runs the plan and returns Completed, Failed or Cancelled, the state that the ledger then has.
     """
+    name = context.plan.workflow.name
 
     def run_workflow(run: int, dataset: str) -> State[None]:
         get_run_logger().info("run %d on dataset %r", run, dataset)
@@ -65,8 +66,8 @@ def compile_flow(context: RunContext) -> Flow[..., State[None]]:
     run_workflow.__doc__ = context.plan.workflow.description
     return Flow(
         run_workflow,
-        name=prefect_name(context.plan.workflow.name),
-        flow_run_name=flow_run_name(context.plan, context.run_id),
+        name=prefect_name(name),
+        flow_run_name=flow_run_name(name, context.run_id),
         task_runner=step_runner(context.plan),  # type: ignore[arg-type] # of any result
         validate_parameters=False,
         persist_result=False,
@@ -107,16 +108,16 @@ def _conduct(context: RunContext, flow_run_id: UUID) -> State[None]:
     record = take_up(context, str(flow_run_id))
     if record.state is RunState.DONE:
         return Completed(message="It was done before.")
-    artifacts = StepArtifacts(context.run_id, flow_run_id)
+    artifacts = RunArtifacts(context, flow_run_id, record)
     context = replace(context, observer=Observers(context.observer, artifacts))
     with artifacts.kept():
         _run_steps(context, record.steps, artifacts)
-    end = settle(context)
+        end = settle(context)
     made = {RunState.DONE: Completed, RunState.FAILED: Failed, RunState.CANCELLED: Cancelled}[end.state]
     return made(message=end.message)
 
 
-def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: StepArtifacts) -> None:
+def _run_steps(context: RunContext, rows: Sequence[StepRecord], artifacts: RunArtifacts) -> None:
     """Submit every step as soon as those it needs are, a fed one when there is something for it to do."""
     pipeline = Pipeline(context, rows)
     waiting = [row for row in rows if row.state is StepState.DONE or context.scope.admits(row.position)]
@@ -159,7 +160,7 @@ def _submit(
     return future
 
 
-def _step_task(pipeline: Pipeline, step: str, artifacts: StepArtifacts) -> Task[[int], State[None]]:
+def _step_task(pipeline: Pipeline, step: str, artifacts: RunArtifacts) -> Task[[int], State[None]]:
     def run_step(position: int) -> State[None]:
         artifacts.begin(position, step, UUID(task_run.get_id()))
         end = pipeline.run(position)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -24,19 +23,6 @@ def is_cancelled(client: SyncPrefectClient, flow_run_id: str) -> bool:
         logger.warning("prefect_not_answering prefect_run=%s error=%r", flow_run_id, error)
         return False
     return state is not None and (state.is_cancelling() or state.is_cancelled())
-
-
-def describe(flow_run_id: UUID, name: str, tags: Iterable[str]) -> None:
-    """Give a flow run a name and tags by which people find it; that fails without harm."""
-    from httpx import HTTPError
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectException
-
-    try:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(flow_run_id, name=name, tags=list(dict.fromkeys(tags)))
-    except (PrefectException, HTTPError) as error:
-        logger.warning("prefect_not_told prefect_run=%s error=%r", flow_run_id, error)
 
 
 def mark_crashed(flow_run_id: str, message: str) -> None:

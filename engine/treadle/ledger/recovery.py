@@ -46,11 +46,13 @@ class Ended:
         state: How it ended: done, failed or cancelled; None while it has not.
         text: What happened, for people.
         ended_at: When it ended.
+        run_id: The run; None for an activity.
     """
 
     state: str | None
     text: str | None
     ended_at: datetime | None
+    run_id: int | None = None
 
 
 def abandoned_runs(
@@ -97,15 +99,15 @@ def end_shown_by(tx: Transaction, flow_run_id: str) -> Ended | None:
     A run that is only a part of what the flow run does says nothing of the whole: its key begins with the
     flow run's id and goes on.
     """
-    of_run = select(runs.c.state, runs.c.error, runs.c.ended_at).where(
+    of_run = select(runs.c.state, runs.c.error, runs.c.ended_at, runs.c.id).where(
         runs.c.prefect_flow_run_id == flow_run_id, or_(runs.c.key.is_(None), runs.c.key == flow_run_id)
     )
-    for state, error, ended_at in tx.execute(of_run.order_by(runs.c.id.desc()).limit(1)):
+    for state, error, ended_at, run_id in tx.execute(of_run.order_by(runs.c.id.desc()).limit(1)):
         is_over = state not in {RunState.SUBMITTED, RunState.RUNNING}
-        return Ended(str(state) if is_over else None, error, ended_at)
+        return Ended(str(state) if is_over else None, error, ended_at, run_id)
     of_activity = select(activities.c.state, activities.c.error, activities.c.ended_at).where(
         activities.c.prefect_flow_run_id == flow_run_id
     )
-    for action, error, ended_at in tx.execute(of_activity.order_by(activities.c.id.desc()).limit(1)):
-        return Ended(None if action in UNDER_WAY else action, error, ended_at)
+    for doing, error, ended_at in tx.execute(of_activity.order_by(activities.c.id.desc()).limit(1)):
+        return Ended(None if doing in UNDER_WAY else doing, error, ended_at)
     return None

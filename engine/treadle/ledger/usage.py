@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from treadle.ledger.database import Transaction
 from treadle.ledger.jobs import JobRow, select_jobs
 from treadle.ledger.tables import jobs, people, runs, units
+from treadle.model.figures import Outcome
 from treadle.model.plan import Plan
 from treadle.model.states import UnitState
 from treadle.model.task import Part
@@ -39,6 +40,47 @@ def unit_sums(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[tuple
     found: dict[int, dict[tuple[int, Part], UnitSums]] = {run_id: {} for run_id in run_ids}
     for run_id, position, part, count, wall, cpu, largest, memory in tx.execute(query):
         found[run_id][position, part] = UnitSums(count, wall or 0.0, cpu or 0.0, largest or 0, memory or 0.0)
+    return found
+
+
+def outcomes(tx: Transaction, run_id: int, position: int | None = None) -> dict[int, list[Outcome]]:
+    """Figures of a run's units that ended alike, by the step's place; those of one step if it is given.
+
+    A percentile is the time of the first unit that so many took no longer than (nearest rank).
+    """
+    alike = (units.c.position, units.c.state, units.c.cause)
+    ranked = select(
+        *alike,
+        units.c.seconds,
+        units.c.cpu_seconds,
+        units.c.peak_memory_bytes,
+        units.c.attempt,
+        func.row_number().over(partition_by=alike, order_by=units.c.seconds).label("rank"),
+        func.count().over(partition_by=alike).label("number"),
+    ).where(units.c.run_id == run_id)
+    if position is not None:
+        ranked = ranked.where(units.c.position == position)
+    unit = ranked.subquery()
+    percentiles = [
+        func.min(case((unit.c.rank * 100 >= unit.c.number * percent, unit.c.seconds))) for percent in (50, 95)
+    ]
+    query = (
+        select(
+            unit.c.position,
+            unit.c.state,
+            unit.c.cause,
+            func.count(),
+            *percentiles,
+            func.max(unit.c.peak_memory_bytes),
+            func.coalesce(func.sum(unit.c.cpu_seconds), 0.0),
+            func.sum(case((unit.c.attempt > 1, unit.c.attempt - 1), else_=0)),
+        )
+        .group_by(unit.c.position, unit.c.state, unit.c.cause)
+        .order_by(unit.c.position, func.count().desc(), unit.c.state, unit.c.cause)
+    )
+    found: dict[int, list[Outcome]] = {}
+    for place, *figures in tx.execute(query):
+        found.setdefault(place, []).append(Outcome(*figures))
     return found
 
 

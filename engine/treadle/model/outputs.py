@@ -1,14 +1,21 @@
-"""What units return, and its validation (Fractal 1.4)."""
+"""What units return, and its validation (Fractal 1.4); `pictures` are our own addition."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError
 
 from treadle.errors import OutputInvalid
-from treadle.model.constrained import ItemUrl, JsonObject, NullableAttributes, Types, Value
+from treadle.model.constrained import ItemUrl, JsonObject, NullableAttributes, Text, Types, Value
 from treadle.model.problems import found, listed, problems_of
+
+OUTPUT_KEYS_VARIABLE = "TASK_OUTPUT_KEYS"
+"""Environment variable that tells a task which keys its engine takes beyond those of the contract."""
+OUTPUT_KEYS = "pictures"
+"""Its value: names that are separated by commas. An engine that takes none does not set it."""
+MOST_PICTURES = 100
+"""How many pictures one unit may declare."""
 
 
 class ItemUpdate(Value):
@@ -20,6 +27,23 @@ class ItemUpdate(Value):
     types: Types = Field(default_factory=dict)
 
 
+def _local(url: str) -> str:
+    if not url.startswith("/"):
+        raise ValueError(f"must be an absolute path, found {url!r}")
+    return url
+
+
+def _picture(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class Picture(Value):
+    """A picture that a unit wrote, for people to see; a path alone is one without a title."""
+
+    path: Annotated[ItemUrl, AfterValidator(_local)]
+    title: Text | None = None
+
+
 class UnitOutput(Value):
     """What a unit says about the dataset: nothing, as a rule, if it works in place.
 
@@ -27,11 +51,15 @@ class UnitOutput(Value):
         image_list_updates: Items that are new or changed.
         image_list_removals: Items that are gone.
         value: What a plain function returned, for whoever called it; the dataset has nothing of it.
+        pictures: What it shows people, which says nothing about the dataset either.
     """
 
     image_list_updates: tuple[ItemUpdate, ...] = ()
     image_list_removals: tuple[ItemUrl, ...] = ()
     value: JsonValue = None
+    pictures: Annotated[
+        tuple[Annotated[Picture, BeforeValidator(_picture)], ...], Field(max_length=MOST_PICTURES)
+    ] = ()
 
 
 class InitItem(Value):

@@ -22,6 +22,7 @@ from prefect.states import Cancelled as CancelledState
 from prefect.states import Completed, Failed, Pending
 
 from treadle.collect import Collected, CollectOptions
+from treadle.compile.identity import this_driver
 from treadle.compile.prefect_runs import is_cancelled
 from treadle.errors import Cancelled, ServerError, TreadleError
 from treadle.ledger import Ledger, sqlite_url
@@ -156,14 +157,19 @@ def _not_taken(why: str) -> ServerError:
 
 
 def _new_flow_run(client: SyncPrefectClient, parameters: dict[str, Any]) -> FlowRun:
-    """Create a flow run that no worker takes: it is not scheduled, this process calls it."""
+    """Create a flow run that no worker takes: it is not scheduled, this process calls it.
+
+    A worker that starts meanwhile watches this process as if it were a driver.
+    """
     try:
         deployment = client.read_deployment_by_name(f"{FLOW}/{DEPLOYMENT}")
     except ObjectNotFound:
         return client.create_flow_run(collect_package, parameters=parameters, state=Pending())
-    return client.create_flow_run_from_deployment(
+    run = client.create_flow_run_from_deployment(
         deployment.id, parameters=parameters, state=Pending(), name=parameters["source"]
     )
+    client.update_flow_run(run.id, infrastructure_pid=this_driver())
+    return run
 
 
 def _also_told(watcher: Watcher, tell: Callable[[str], None]) -> Watcher:

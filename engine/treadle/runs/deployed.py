@@ -80,14 +80,21 @@ def find_deployment(name: str) -> Deployed:
     raise UnknownName(f"There is no deployment {name!r}.", remedy=f"There are: {paths}.")
 
 
-def deployment_of(workflow: str) -> Deployed | None:
-    """Return the deployment of a workflow, that of its own name before others; None if there is none."""
-    with prefect_client() as client:
-        known = [described(deployment, flow) for deployment, flow in read_all(client)]
-    own = [deployment for deployment in known if deployment.workflow == workflow]
-    return min(
-        own, key=lambda deployment: (deployment.name != deployment.flow, deployment.name), default=None
+def deployments_of(client: SyncPrefectClient, flow: str, workflow: str) -> list[DeploymentResponse]:
+    """Return the deployments of one workflow, that of its own name before others."""
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterTags,
+        FlowFilter,
+        FlowFilterName,
     )
+
+    found = client.read_deployments(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+        deployment_filter=DeploymentFilter(tags=DeploymentFilterTags(all_=[WORKFLOW_TAG])),
+    )
+    own = [deployment for deployment in found if workflow_of(deployment) == workflow]
+    return sorted(own, key=lambda deployment: (deployment.name != flow, deployment.name))
 
 
 def read_all(client: SyncPrefectClient) -> list[tuple[DeploymentResponse, str]]:
@@ -147,7 +154,7 @@ def described(deployment: DeploymentResponse, flow: str, problem: str = "") -> D
         flow=flow,
         workflow=workflow_of(deployment),
         parameters=deployment.parameters,
-        schedules=[Schedule.from_prefect(schedule) for schedule in deployment.schedules],
+        schedules=sorted(map(Schedule.from_prefect, deployment.schedules), key=lambda found: found.slug),
         limit=None if limit is None else limit.limit,
         cancels_new=options is not None and options.collision_strategy == "CANCEL_NEW",
         tags=[tag for tag in deployment.tags if tag != WORKFLOW_TAG],

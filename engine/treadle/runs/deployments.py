@@ -16,8 +16,8 @@ from pydantic import JsonValue
 from treadle.compile.form import Schema, form_of
 from treadle.compile.form_values import StepValues, with_values
 from treadle.compile.naming import prefect_name
-from treadle.errors import ArgumentsInvalid, ServerError, TreadleError, UnknownName
-from treadle.ledger import Ledger, datasets, workflows
+from treadle.errors import ArgumentsInvalid, ServerError, UnknownName, UsageError
+from treadle.ledger import Ledger, datasets, sqlite_url, workflows
 from treadle.model.arguments import check_arguments
 from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
@@ -34,9 +34,10 @@ from treadle.runs.deployed import (
 from treadle.runs.schedules import Schedule, with_slugs
 from treadle.runs.submit import installed_tasks
 from treadle.runs.work_pool import WORK_POOL, ensure_work_pool
-from treadle.settings import Settings
+from treadle.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import ConcurrencyOptions
     from prefect.client.schemas.responses import DeploymentResponse
 
@@ -177,12 +178,12 @@ def pause_deployment(name: str, *, paused: bool, schedule: str | None = None) ->
     return find_deployment(found.path)
 
 
-def refresh_deployments(ledger: Ledger, settings: Settings) -> list[str]:
+def refresh_deployments() -> list[str]:
     """Bring the forms of all deployments of workflows up to date; nothing is written where nothing changed.
 
-    A form changes with its workflow, the schemas of its tasks, the datasets and the clusters. A deployment
-    whose form cannot be made, or whose own parameters would not fit it, is left as it is; `list_deployments`
-    says why.
+    A form changes with its workflow, the schemas of its tasks, the datasets, and the clusters that the
+    settings have now. A deployment whose form cannot be made, or whose own parameters would not fit it, is
+    left as it is; `list_deployments` says why.
 
     Returns:
         The paths of the deployments that were changed.
@@ -190,30 +191,40 @@ def refresh_deployments(ledger: Ledger, settings: Settings) -> list[str]:
     Raises:
         ServerError: Prefect's server did not answer.
         LedgerError: The ledger could not be read.
+        SettingsInvalid: A setting is wrong.
     """
+    settings = load_settings()
+    with (
+        prefect_client() as client,
+        Ledger(settings.ledger_url or sqlite_url(settings.home / "ledger.sqlite")) as ledger,
+    ):
+        return [
+            f"{flow}/{deployment.name}"
+            for deployment, flow in read_all(client)
+            if _refresh(client, deployment, ledger, settings)
+        ]
+
+
+def _refresh(
+    client: SyncPrefectClient, deployment: DeploymentResponse, ledger: Ledger, settings: Settings
+) -> bool:
     from prefect.client.schemas.actions import DeploymentUpdate
 
-    changed = []
-    with prefect_client() as client:
-        for deployment, flow in read_all(client):
-            try:
-                base = _Base.read(ledger, settings, workflow_of(deployment))
-                form = base.checked_form(deployment.parameters, [])
-            except TreadleError as error:
-                logger.info("form_not_refreshed deployment=%s error=%s", deployment.id, error)
-                continue
-            if (form, base.version) == (deployment.parameter_openapi_schema, deployment.version):
-                continue
-            client.update_deployment(
-                deployment.id,
-                DeploymentUpdate(
-                    parameter_openapi_schema=form,
-                    version=base.version,
-                    description=base.workflow.description or "",
-                ),
-            )
-            changed.append(f"{flow}/{deployment.name}")
-    return changed
+    try:
+        base = _Base.read(ledger, settings, workflow_of(deployment))
+        form = base.checked_form(deployment.parameters, [])
+    except UsageError as error:
+        logger.info("form_not_refreshed deployment=%s error=%s", deployment.id, error)
+        return False
+    if (form, base.version) == (deployment.parameter_openapi_schema, deployment.version):
+        return False
+    update = DeploymentUpdate(
+        parameter_openapi_schema=form,
+        version=base.version,
+        description=base.workflow.description or "",
+    )
+    client.update_deployment(deployment.id, update)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +300,7 @@ def _problem(deployment: DeploymentResponse, ledger: Ledger, settings: Settings)
     try:
         base = _Base.read(ledger, settings, workflow_of(deployment))
         base.checked_form(deployment.parameters, [schedule for schedule in schedules if schedule.active])
-    except TreadleError as error:
+    except UsageError as error:
         return str(error)
     return ""
 

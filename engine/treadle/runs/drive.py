@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from treadle.clusters import Cluster, open_cluster
 from treadle.compile.context import RunContext
 from treadle.compile.flow import compile_flow
 from treadle.compile.identity import is_gone, this_driver
 from treadle.compile.interrupts import stop_on_signals
+from treadle.compile.naming import flow_run_tags
 from treadle.compile.observer import Observer
 from treadle.compile.scope import EVERYTHING, Scope
 from treadle.compile.settling import mark_failed
@@ -19,11 +21,16 @@ from treadle.errors import AlreadyDriven, LeaseLost, ServerError, StorageFull
 from treadle.execute.journal import remove_journals
 from treadle.ledger import Ledger, leases, runs
 from treadle.ledger.runs import RunRecord
+from treadle.model.outputs import OUTPUT_KEYS, OUTPUT_KEYS_VARIABLE
 from treadle.model.placement import place_plan
 from treadle.model.states import RunState
+from treadle.runs.deployed_runs import new_deployed_run
 from treadle.runs.garbage import rarer_collections
 from treadle.runs.settle import wait_until_prefect_agrees
 from treadle.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
 
 logger = logging.getLogger(__name__)
 
@@ -105,16 +112,21 @@ def context_of(
     with ledger.reading() as tx:
         leases.check_free(tx, run_id, driver, is_gone=is_gone)
         record = runs.load_run(tx, run_id)
+    profile = settings.cluster(record.plan.cluster)
     return RunContext(
         run_id=run_id,
         driver=driver,
-        plan=place_plan(record.plan, settings.cluster(record.plan.cluster)),
+        plan=place_plan(record.plan, profile),
         dataset_id=record.dataset_id,
         ledger=ledger,
         cluster=cluster,
         observer=observer,
         log_folder=_make_log_folder(settings.run_logs_folder(run_id)),
-        unit_environment={"FRACTAL_CACHE_DIR": str(settings.cache_folder)},
+        unit_environment={
+            "FRACTAL_CACHE_DIR": str(settings.cache_folder),
+            OUTPUT_KEYS_VARIABLE: OUTPUT_KEYS,
+        },
+        profile=profile,
         scope=scope,
     )
 
@@ -126,11 +138,21 @@ def _call_flow(context: RunContext) -> None:
     not, whatever Prefect calls it.
     """
     from httpx import HTTPError
+    from prefect import tags
     from prefect.exceptions import PrefectException
+    from prefect.flow_engine import run_flow
 
-    flow = compile_flow(context)
+    flow, parameters = compile_flow(context), {"run": context.run_id, "dataset": context.plan.dataset}
+    deployed = new_deployed_run(context)
     try:
-        state = flow(run=context.run_id, dataset=context.plan.dataset, return_state=True)
+        if deployed is None:
+            with tags(*flow_run_tags(context.plan, context.run_id)):
+                state = flow(**parameters, return_state=True)
+        else:
+            state = cast(
+                "State[None]",
+                run_flow(flow, flow_run=deployed, parameters=parameters, return_type="state"),
+            )
     except (PrefectException, HTTPError, RuntimeError) as error:
         if context.settled.is_set():
             logger.warning("prefect_not_told run=%d error=%r", context.run_id, error)

@@ -19,6 +19,7 @@ IN_PLACE = "--in-place"
 USERS_LOCK = "users.lock"
 BY_ITSELF_SECONDS = 15.0
 GRACE_SECONDS = 30.0
+SIGNALS = 2
 KEEP_LOG_DAYS = 30
 
 
@@ -107,6 +108,11 @@ class Ending:
         self._driver = driver
         self._steps = [(by_itself, signal.SIGTERM), (by_itself + grace, signal.SIGKILL)]
         self._asked_at: float | None = None
+
+    @property
+    def has_told(self) -> bool:
+        """Whether the driver was sent a signal."""
+        return len(self._steps) < SIGNALS
 
     def press(self) -> None:
         """Do what is due; call it from the first wish for the end on, every now and then."""

@@ -22,7 +22,7 @@ from treadle.ledger.recovery import DrivenRun
 from treadle.model.states import RUN_TRANSITIONS, RunState, StepState
 from treadle.runs.cancel import cancel
 from treadle.runs.driver_process import start_detached
-from treadle.runs.endings import DIED, ended_state, open_ledger
+from treadle.runs.endings import DIED, ended_state, open_ledger, tell_steps
 from treadle.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,11 @@ def _settle(settings: Settings, ledger: Ledger, client: SyncPrefectClient, run: 
         cancel(ledger, run.id)
         return
     recovers = run.recoveries < settings.recover and _can_recover(run, flow_run)
-    if _record_death(ledger, run, flow_run, of=settings.recover if recovers else 0) and recovers:
+    if not _record_death(ledger, run, flow_run, of=settings.recover if recovers else 0):
+        return
+    if flow_run is not None:
+        tell_steps(client, ledger, flow_run.id)
+    if recovers:
         _recover(settings, client, run, flow_run)
 
 
@@ -217,3 +221,4 @@ def _tell_ends(ledger: Ledger, client: SyncPrefectClient) -> None:
         end = ended_state(ledger, str(flow_run.id), since_seconds=patience)
         if end is not None:
             client.set_flow_run_state(flow_run.id, end, force=True)
+            tell_steps(client, ledger, flow_run.id)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, StrictBool, ValidationError
 
 from treadle.errors import UsageError
-from treadle.model.problems import found, listed, problems_of
+from treadle.model.constrained import JsonObject, Value
+from treadle.model.problems import listed, problems_of
 
 if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -28,14 +28,14 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Value):
     """One rule by which a deployment starts runs; exactly one of `cron`, `every` and `rrule` is given.
 
     Attributes:
         cron: Five fields of cron.
         every: A duration such as "6h" or "1d12h".
         rrule: A recurrence rule of iCalendar (RFC 5545).
+        anchor: When the count of `every` begins; None for now.
         timezone: Name of the time zone in which the rule is read, such as "Europe/Zurich".
         slug: Name of the schedule, unique in its deployment; empty: made of the rule.
         parameters: Parameters of its runs that differ from the deployment's.
@@ -44,11 +44,12 @@ class Schedule:
 
     cron: str = ""
     every: str = ""
+    anchor: AwareDatetime | None = None
     rrule: str = ""
     timezone: str = UTC
     slug: str = ""
-    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
-    active: bool = True
+    parameters: JsonObject = Field(default_factory=dict)
+    active: StrictBool = True
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -57,17 +58,13 @@ class Schedule:
         Raises:
             UsageError: It is not of that form.
         """
-        if not isinstance(data, dict):
-            raise UsageError(f"A schedule must be an object, found {found(data)}.")
-        unknown = sorted(data.keys() - set(cls.__slots__))
-        if unknown:
-            raise UsageError(
-                f"A schedule has no {unknown[0]!r}.", remedy=f"It has {', '.join(cls.__slots__)}."
-            )
         try:
-            return TypeAdapter(cls).validate_python(data, strict=True)
+            return cls.model_validate(data)
         except ValidationError as error:
-            raise UsageError(listed("The schedule is not valid", problems_of(error))) from error
+            raise UsageError(
+                listed("The schedule is not valid", problems_of(error)),
+                remedy=f"It has {', '.join(cls.model_fields)}.",
+            ) from error
 
     @classmethod
     def from_prefect(cls, schedule: DeploymentSchedule) -> Self:
@@ -76,6 +73,7 @@ class Schedule:
         return cls(
             cron=rule.get("cron", ""),
             every=_duration_text(rule["interval"]) if "interval" in rule else "",
+            anchor=rule.get("anchor_date"),
             rrule=rule.get("rrule", ""),
             timezone=rule.get("timezone") or UTC,
             slug=schedule.slug or str(schedule.id),
@@ -116,7 +114,8 @@ class Schedule:
             if self.cron:
                 return CronSchedule(cron=_five_fields(self.cron), timezone=self.timezone)
             if self.every:
-                return IntervalSchedule(interval=_duration(self.every), timezone=self.timezone)
+                anchor = {} if self.anchor is None else {"anchor_date": self.anchor}
+                return IntervalSchedule(interval=_duration(self.every), timezone=self.timezone, **anchor)
             return RRuleSchedule(rrule=self.rrule, timezone=self.timezone)
         except ValidationError as error:
             (first, *_) = error.errors()
@@ -150,7 +149,7 @@ def with_slugs(schedules: Sequence[Schedule]) -> list[Schedule]:
     for schedule in schedules:
         slug = schedule.slug or _free(_slug(schedule.rule), taken)
         taken.append(slug)
-        named.append(replace(schedule, slug=slug))
+        named.append(schedule.model_copy(update={"slug": slug}))
     return named
 
 

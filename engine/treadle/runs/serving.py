@@ -24,7 +24,6 @@ from prefect.types.entrypoint import EntrypointType
 from treadle.errors import TreadleError
 from treadle.runs import collection_flow, upkeep_flow
 from treadle.runs.deployments import refresh_deployments
-from treadle.runs.endings import open_ledger
 from treadle.runs.reaper import look
 from treadle.runs.work_pool import WORK_POOL, ensure_work_pool
 from treadle.runs.worker import TreadleWorker
@@ -60,13 +59,12 @@ def _make_work_pool() -> None:
 
 def _duties(settings: Settings) -> list[tuple[float, Callable[[], object]]]:
     """What is done every so many seconds, in a thread, beside the worker."""
-    return [(LOOK_SECONDS, lambda: look(settings)), (REFRESH_SECONDS, lambda: _refresh(settings))]
+    return [(LOOK_SECONDS, lambda: look(settings)), (REFRESH_SECONDS, _refresh)]
 
 
-def _refresh(settings: Settings) -> None:
-    with open_ledger(settings) as ledger:
-        for path in refresh_deployments(ledger, settings):
-            logger.info("form_changed deployment=%r", path)
+def _refresh() -> None:
+    for path in refresh_deployments():
+        logger.info("form_changed deployment=%r", path)
 
 
 async def _work(settings: Settings) -> None:

@@ -213,23 +213,32 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
                         ending.press()
             if process is None:  # another one may have been started that is not known yet
                 await anyio.sleep(AGAIN_SECONDS)
-            await self._conclude(flow_run_id, driver)
+            await self._conclude(flow_run_id, driver, was_told=ending.has_told)
         finally:
             self._watched.discard(flow_run_id)
 
-    async def _conclude(self, flow_run_id: UUID, driver: str) -> None:
-        """Tell Prefect the end of a flow run whose driver has ended without doing that."""
+    async def _conclude(self, flow_run_id: UUID, driver: str, *, was_told: bool) -> None:
+        """Tell Prefect the end of a flow run whose driver has ended without doing that.
+
+        A flow of Prefect's own calls it a crash that SIGTERM ends it, but it was told to end to be cancelled.
+        """
         flow_run = await self._asked(self.client.read_flow_run, flow_run_id)
         if flow_run is None or flow_run.infrastructure_pid not in {None, driver}:
             return
         if flow_run_id in self._submitting_flow_run_ids:
             return  # it was retried at once, and its next driver is about to start
-        from treadle.runs.endings import is_open, state_after
+        from prefect.states import Cancelled
 
-        if flow_run.state is not None and is_open(flow_run.state):
+        from treadle.runs.endings import is_open, state_after, tell_steps_of
+
+        if flow_run.state is not None and was_told and flow_run.state.is_crashed():
+            state: State[Any] = Cancelled(message="It was cancelled, and ended by its worker.")
+            await self._asked(self.client.set_flow_run_state, flow_run_id, state, force=True)
+        elif flow_run.state is not None and is_open(flow_run.state):
             state = await anyio.to_thread.run_sync(state_after, flow_run)
             logger.info("driver_ended prefect_run=%s state=%s", flow_run_id, state.name)
             await self._asked(self.client.set_flow_run_state, flow_run_id, state, force=True)
+            await self._asked(anyio.to_thread.run_sync, tell_steps_of, flow_run_id)
 
     async def _asked(self, ask: Any, *arguments: Any, **more: Any) -> Any:
         """Ask Prefect's server until it answers; None where there is no such flow run any more."""

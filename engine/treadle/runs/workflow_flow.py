@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
@@ -21,9 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from treadle.collect.lifecycle import heal
 from treadle.compile.flow import conduct
-from treadle.compile.naming import flow_run_name, flow_run_tags
 from treadle.compile.observer import Observer
-from treadle.compile.prefect_runs import describe
 from treadle.errors import Cancelled, TreadleError, UsageError
 from treadle.ledger import Ledger, runs, sqlite_url
 from treadle.model.overlay import Overlay
@@ -140,12 +137,6 @@ def _overrides(resources: Mapping[str, object]) -> Overlay:
 def _drive(run_id: int, ledger: Ledger, settings: Settings) -> State[Any]:
     with ledger.reading() as tx:
         plan = runs.load_run(tx, run_id).plan
-    flow_run = _this_run()
-    describe(
-        UUID(str(flow_run.id)),
-        flow_run_name(plan, run_id),
-        [*flow_run.tags, *flow_run_tags(plan, run_id)],
-    )
     with prepared(run_id, ledger=ledger, settings=settings, observer=Observer()) as context:
         get_run_logger().info("run %d of %r on dataset %r", run_id, plan.workflow.name, plan.dataset)
         return conduct(context)

@@ -59,3 +59,16 @@ def test_the_sheet_holds_every_overlay_in_order(segmented, tmp_path):
 def test_the_sheet_names_images_without_an_overlay(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"x.zarr: run Overlay Picture"):
         contact_sheet(zarr_dir=str(tmp_path), zarr_urls=[str(tmp_path / "x.zarr")])
+
+
+def test_pictures_are_declared_only_to_engines_that_take_them(segmented, tmp_path, monkeypatch):
+    assert overlay_picture(zarr_url=str(segmented)) is None
+    assert contact_sheet(zarr_dir=str(tmp_path), zarr_urls=[str(segmented)], title="Coins") is None
+
+    monkeypatch.setenv("TASK_OUTPUT_KEYS", "pictures,others")
+    overlay = overlay_picture(zarr_url=str(segmented))
+    sheet = contact_sheet(zarr_dir=str(tmp_path), zarr_urls=[str(segmented)], title="Coins")
+
+    path = segmented.parent / "overlays" / "coins_corrected.png"
+    assert overlay == {"pictures": [{"path": str(path), "title": "coins_corrected: 24 regions"}]}
+    assert sheet == {"pictures": [{"path": str(tmp_path / "contact_sheet.png"), "title": "Coins"}]}

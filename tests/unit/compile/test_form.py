@@ -205,13 +205,8 @@ def test_arguments_without_a_schema_that_is_enforced_are_taken_as_they_come() ->
 
 def test_a_step_whose_task_is_not_collected_has_no_form() -> None:
     lost = {"pkg_name": "q", "version": "1", "name": "T"}
-    with pytest.raises(WorkflowInvalid, match="'lost'.*not collected"):
-        form_of(
-            a_workflow({"name": "lost", "task": {"pkg_name": "q", "version": "1", "name": "T"}}),
-            TASKS,
-            [],
-            [],
-        )
+    with pytest.raises(WorkflowInvalid, match="is not collected"):
+        form_of(a_workflow({"name": "lost", "task": lost}), TASKS, [], [])
 
 
 def test_values_lie_over_the_workflows_own_one_by_one() -> None:

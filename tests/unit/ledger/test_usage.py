@@ -116,3 +116,34 @@ def test_plans_owners_and_jobs_come_by_run(ledger: Ledger, add_run: Callable[[],
         assert usage.jobs_of_runs(tx, [other]) == {other: []}
         assert usage.owners_of(tx, [one, other]) == {one: "local", other: "local"}
         assert [len(plan.steps) for plan in usage.plans_of(tx, [one]).values()] == [2]
+
+
+def test_outcomes_have_percentiles_by_nearest_rank_of_units_that_ended_alike(
+    ledger: Ledger, run_id: int
+) -> None:
+    times = [float(number) for number in range(1, 101)]
+    record(ledger, run_id, 0, [ended(index, seconds=time) for index, time in enumerate(reversed(times))])
+    record(ledger, run_id, 0, [ended(100 + index, seconds=1000.0, attempt=3) for index in range(2)])
+    with ledger.writing() as tx:
+        units.plan_units(tx, run_id, 0, [Unit(200, Part.PARALLEL, None, {})])
+        done, failed, planned = usage.outcomes(tx, run_id)[0]
+
+    assert (done.state, done.count, done.p50_seconds, done.p95_seconds) == (UnitState.DONE, 100, 50.0, 95.0)
+    assert done.cpu_seconds == pytest.approx(sum(times) * 1.5)
+    assert done.peak_memory_bytes == GB
+    assert (failed.state, failed.count, failed.p50_seconds, failed.retries) == (
+        UnitState.FAILED,
+        2,
+        1000.0,
+        4,
+    )
+    assert (planned.count, planned.p50_seconds, planned.peak_memory_bytes) == (1, None, None)
+
+
+def test_outcomes_of_one_step_leave_the_others_out(ledger: Ledger, run_id: int) -> None:
+    record(ledger, run_id, 0, [ended(0, seconds=1.0)])
+    record(ledger, run_id, 1, [ended(0, seconds=2.0), ended(1, seconds=4.0)])
+    with ledger.reading() as tx:
+        assert [*usage.outcomes(tx, run_id)] == [0, 1]
+        [only] = usage.outcomes(tx, run_id, 1)[1]
+    assert (only.count, only.p50_seconds, only.p95_seconds) == (2, 2.0, 4.0)

@@ -126,3 +126,28 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(OutputInvalid) as caught:
         parse_unit_output({"image_list_updates": [{"zarr_url": "a"}, {"zarr_url": "/b", "x": 1}], "y": 1})
     assert str(caught.value).count("\n") == 3
+
+
+def test_pictures_are_paths_with_or_without_a_title() -> None:
+    output = parse_unit_output({"pictures": ["/d//a.png", {"path": "/d/b.png", "title": " B "}]})
+    assert [(picture.path, picture.title) for picture in output.pictures] == [
+        ("/d/a.png", None),
+        ("/d/b.png", "B"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [
+        ["a.png"],
+        ["s3://b/a.png"],
+        ["/d/../a.png"],
+        [{"title": "x"}],
+        [{"path": "/a", "url": "/b"}],
+        "/d/a.png",
+        ["/a"] * 101,
+    ],
+)
+def test_other_pictures_are_refused(pictures: object) -> None:
+    with pytest.raises(OutputInvalid, match="pictures"):
+        parse_unit_output({"pictures": pictures})
