@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from treadle.authoring import held
 from treadle.authoring.call import Call
+from treadle.authoring.options import Options
 from treadle.authoring.resources import Resources, meta
 from treadle.authoring.tasks import TaskHandle
 from treadle.errors import WorkflowInvalid
@@ -40,11 +41,14 @@ class CommandTask(TaskHandle):
     """
 
     def __init__(self, handle: TaskHandle, fixed: Mapping[str, JsonValue]) -> None:
-        super().__init__(handle._installed)
+        super().__init__(handle._installed, handle._options)
         self._fixed = fixed
         own = [one for name, one in self.__signature__.parameters.items() if name not in OWN]
         self._defaults = {one.name: one.default for one in own if one.default is not one.empty}
         self.__signature__ = inspect.Signature(own)
+
+    def _with(self, options: Options) -> TaskHandle:
+        return CommandTask(super()._with(options), self._fixed)
 
     def __call__(self, **arguments: object) -> Call:
         """Give the command its values; what is left out gets its default, as words have no gaps.

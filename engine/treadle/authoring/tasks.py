@@ -106,7 +106,10 @@ class TaskHandle:
             folder: Folder for new items, and the dataset's folder for tasks that are told of one.
         """
         said = Options.said(cluster, resources, retries, on_failure, folder)
-        return TaskHandle(self._installed, replace(self._options, **said))
+        return self._with(replace(self._options, **said))
+
+    def _with(self, options: Options) -> TaskHandle:
+        return TaskHandle(self._installed, options)
 
     def map(self, items: Items = (), /, **arguments: object) -> list[Item]:
         """Run the task on items and wait for all of them.

@@ -52,7 +52,11 @@ class Examples:
 
     def script(self, name: str) -> str:
         """Run an example as a script."""
-        return self.python(str(Path("flows", f"{name}.py")))
+        return self.treadle("exec", "python", str(Path("flows", f"{name}.py")))
+
+    def treadle(self, *words: str, cwd: Path = CLONE) -> str:
+        """Run the command line to its end and return what it printed; it has to end well."""
+        return self.python("-m", "treadle", *words, cwd=cwd)
 
     def call(self, example: str, **parameters: Any) -> str:
         """Call an example's flow with parameters."""
