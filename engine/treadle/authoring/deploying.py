@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from treadle.authoring import held
 
 if TYPE_CHECKING:
-    from treadle.runs.deployed import Deployed  # type: ignore[import-not-found]
-    from treadle.runs.schedules import Schedule  # type: ignore[import-not-found]
+    from treadle.runs.deployed import Deployed
+    from treadle.runs.schedules import Schedule
 
 Rules = str | Sequence[str]
 """One rule, or several."""
@@ -36,7 +36,7 @@ def deploy(
     """Register a deployment of a stored workflow with the home's server; see `Workflow.deploy`."""
     session = held.session()
     held.server(session.settings)
-    from treadle.runs.deployments import Wanted  # type: ignore[import-not-found]
+    from treadle.runs.deployments import Wanted
     from treadle.runs.deployments import deploy as register  # not before the server is known
     from treadle.runs.schedules import Schedule
 
