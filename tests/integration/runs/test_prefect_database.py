@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,13 @@ def settled(file: Path) -> DatabaseUse:
     return use
 
 
+def artifact_events(file: Path) -> set[str]:
+    """The kinds of events about artifacts that the server has stored."""
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("SELECT DISTINCT event FROM events WHERE event LIKE 'prefect.artifact%'")
+        return {event for (event,) in rows}
+
+
 def test_a_run_of_ten_thousand_units_adds_less_than_200_kilobytes(
     treadle: Command, server: Server, workflow: str, tmp_path: Path
 ) -> None:
@@ -78,5 +87,6 @@ def test_a_run_of_ten_thousand_units_adds_less_than_200_kilobytes(
     assert [step["done"] for step in run["steps"]] == [ITEMS] * STEPS
     grown = after.grown(before)
     assert {"task_run", "artifact", "events"} <= grown.keys(), "it is this run that is measured"
+    assert artifact_events(file) == {"prefect.artifact-collection.created"}
     assert after.used_bytes - before.used_bytes < LARGEST_GROWTH, grown
     assert sum(grown.values()) < LARGEST_GROWTH, grown
