@@ -28,7 +28,7 @@ def power(x: float, exponent: int = 2) -> float:
 
 def note(x: int, folder: Path) -> int:
     with (folder / "noted").open("a") as file:
-        file.write(f"{x}\\\\n")
+        file.write(f"{x}\\n")
     while x >= 3 and not (folder / "gate").exists():
         time.sleep(0.02)
     return x
