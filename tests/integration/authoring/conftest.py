@@ -40,11 +40,19 @@ class Script:
         """The variables with which it runs: the home's, and nothing of Prefect."""
         return self.treadle.environment
 
+    def execute(self, *arguments: str) -> Any:
+        """Run it with `treadle exec`, and return what it printed last."""
+        words = self.treadle.words("exec", *self.words(*arguments), as_json=False)
+        return self._answer(words)
+
     def run(self, text: str, *arguments: str) -> Any:
         """Write it, run it to its end and return what it printed last."""
         self.write(text)
+        return self._answer(self.words(*arguments))
+
+    def _answer(self, words: list[str]) -> Any:
         done = subprocess.run(
-            self.words(*arguments),
+            words,
             env=self.environment,
             cwd=self.folder,
             capture_output=True,

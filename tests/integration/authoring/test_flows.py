@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -44,8 +43,7 @@ if __name__ == "__main__":
     print(json.dumps(both("flows-a", "flows-b")))
 """
     )
-    done = script.treadle("exec", *script.words(), as_json=False)
-    parent, sizes, states = json.loads(done.stdout.splitlines()[-1])
+    parent, sizes, states = script.execute()
     assert (sizes, states) == ([2, 2], ["done", "done"])
     children = ask_prefect("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [parent]}}})
     assert [child["state_type"] for child in children] == ["COMPLETED", "COMPLETED"]

@@ -28,7 +28,7 @@ def power(x: float, exponent: int = 2) -> float:
 
 def note(x: int, folder: Path) -> int:
     with (folder / "noted").open("a") as file:
-        file.write(f"{x}\\\\n")
+        file.write(f"{x}\\n")
     while x >= 3 and not (folder / "gate").exists():
         time.sleep(0.02)
     return x
@@ -108,8 +108,7 @@ if __name__ == "__main__":
     print(json.dumps(study(str(Path("data").absolute()))))
 """
     )
-    done = script.treadle("exec", *script.words(), as_json=False)
-    said = __import__("json").loads(done.stdout.splitlines()[-1])
+    said = script.execute()
     assert (said["squares"], said["cubes"], said["items"]) == ([0, 1, 4], [0, 1, 8], 5)
     assert said["acted"] == ["item_0000", "item_0001"]
     assert said["types"] == [{"marked": True}, {"marked": True}]
@@ -179,8 +178,7 @@ def study(folder: str) -> list:
 
 def test_a_flow_that_is_retried_runs_no_finished_unit_again(script: Any, tmp_path: Path) -> None:
     script.write(HEAD + RETRIED + "\nif __name__ == '__main__':\n    print(json.dumps(study(sys.argv[1])))\n")
-    done = script.treadle("exec", *script.words(str(tmp_path)), as_json=False)
-    assert done.stdout.splitlines()[-1] == "[0, 1, 2, 0, 1, 2, 2]"
+    assert script.execute(str(tmp_path)) == [0, 1, 2, 0, 1, 2, 2]
     assert Counter((tmp_path / "noted").read_text().split()) == {"0": 2, "1": 2, "2": 3}
 
 
@@ -224,8 +222,7 @@ def test_a_flow_run_that_is_entered_again_after_its_death_goes_on(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     (tmp_path / "gate").touch()
-    done = treadle("exec", *script.words(str(tmp_path), run.read_text()), as_json=False)
-    assert done.stdout.splitlines()[-1] == "[0, 1, 2, 3, 4, 5, 6, 7]"
+    assert script.execute(str(tmp_path), run.read_text()) == list(range(8))
     counts = Counter(noted.read_text().split())
     assert set(counts) == set(map(str, range(8)))
     assert [counts[x] for x in "012"] == [1, 1, 1]
