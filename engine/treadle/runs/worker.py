@@ -170,10 +170,11 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         return flow_run_id in self._watched or flow_run_id in self._submitting_flow_run_ids
 
     async def _take_over(self, flow_run: FlowRun) -> None:
-        driver = flow_run.infrastructure_pid
-        if driver is None:
+        """Watch the driver that a flow run has; one of an earlier try is none."""
+        driver, state = flow_run.infrastructure_pid, flow_run.state
+        if state is not None and state.is_pending() and (driver is None or _has_ended(driver)):
             await self._start_stranded(flow_run)
-        elif is_driver(driver) and (is_alive(driver) or is_gone(driver)):
+        elif is_driver(driver) and driver is not None and (is_alive(driver) or is_gone(driver)):
             logger.info("driver_found prefect_run=%s driver=%s", flow_run.id, driver)
             self._occupy_slot(flow_run.id)
             try:
@@ -187,9 +188,11 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
 
         await asyncio.sleep(STRANDED_SECONDS)
         now = await self._asked(self.client.read_flow_run, flow_run.id)
-        if now is None or now.infrastructure_pid is not None or self._is_mine(now.id):
+        if now is None or self._is_mine(now.id):
             return
-        if now.state is not None and now.state.is_pending():
+        if now.infrastructure_pid != flow_run.infrastructure_pid:
+            await self._take_over(now)
+        elif now.state is not None and now.state.is_pending():
             again: State[Any] = AwaitingRetry(
                 message="The worker that took it ended before it could start it."
             )
@@ -258,3 +261,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
             except (PrefectException, HTTPError) as error:
                 logger.warning("prefect_not_answering error=%r", error)
                 await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _has_ended(driver: str) -> bool:
+    return is_driver(driver) and is_gone(driver)
