@@ -44,6 +44,24 @@ def test_a_run_whose_driver_was_killed_leaves_no_job_and_goes_on(slurm_run: Any)
     assert not any((slurm_run.treadle.home / "clusters").iterdir())
 
 
+def look(run: Any, server: Server) -> None:
+    """Look once after runs whose driver died, as is done beside a server."""
+    environment = {**run.treadle.environment, **client_environment(server, {})}
+    subprocess.run([sys.executable, "-c", LOOK], env=environment, check=True)
+
+
+def test_run_whose_driver_is_in_a_job_is_left_alone(slurm_run: Any, server: Server) -> None:
+    slurm_run.gate.touch()
+    slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
+    with slurm_run.started("--driver", "job"):
+        slurm_run.hold(2)
+        look(slurm_run, server)
+        look(slurm_run, server)
+        assert slurm_run.treadle("show", str(slurm_run.id)).data["state"] == "running"
+        slurm_run.gate.touch()
+        assert slurm_run.outcome()["state"] == "done"
+
+
 def test_jobs_of_a_driver_that_died_with_its_helper_are_ended_by_who_looks_after_the_dead(
     slurm_run: Any, server: Server, configure_slurm: Callable[..., None]
 ) -> None:
@@ -60,12 +78,8 @@ def test_jobs_of_a_driver_that_died_with_its_helper_are_ended_by_who_looks_after
         process.wait()
     slurm_run.wait_for(lambda: slurm_run.worker_processes() == set(), 60)
 
-    def look() -> None:
-        environment = {**slurm_run.treadle.environment, **client_environment(server, {})}
-        subprocess.run([sys.executable, "-c", LOOK], env=environment, check=True)
-
-    look()  # tells Prefect
-    look()  # settles the rest
+    look(slurm_run, server)  # tells Prefect
+    look(slurm_run, server)  # settles the rest
 
     assert slurm_run.queue() == []
     run = slurm_run.treadle("show", str(slurm_run.id)).data
