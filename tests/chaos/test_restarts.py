@@ -68,7 +68,7 @@ def up(home: Path, variables: dict[str, str]) -> Iterator[Up]:
 def _is_driver(process: psutil.Process, home: Path) -> bool:
     try:
         words = process.cmdline()
-        is_one = "treadle.runs.driver" in words or "resume" in words
+        is_one = "treadle.runs.workers.driver" in words or "resume" in words
         return is_one and process.environ().get("TREADLE_HOME") == str(home)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from treadle.authoring import held
 
 if TYPE_CHECKING:
-    from treadle.runs.deployed import Deployed
-    from treadle.runs.schedules import Schedule
+    from treadle.runs.deployments.deployed import Deployed
+    from treadle.runs.deployments.schedules import Schedule
 
 Rules = str | Sequence[str]
 """One rule, or several."""
@@ -36,9 +36,9 @@ def deploy(
     """Register a deployment of a stored workflow with the home's server; see `Workflow.deploy`."""
     session = held.session()
     held.server(session.settings)
-    from treadle.runs.deployments import Wanted
-    from treadle.runs.deployments import deploy as register  # not before the server is known
-    from treadle.runs.schedules import Schedule
+    from treadle.runs.deployments.deploying import Wanted
+    from treadle.runs.deployments.deploying import deploy as register  # not before the server is known
+    from treadle.runs.deployments.schedules import Schedule
 
     ruled = [
         *(Schedule(cron=rule, timezone=timezone) for rule in _several(cron)),

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from prefect import Flow
 
     from treadle.authoring.deploying import Rules
-    from treadle.runs.deployed import Deployed
-    from treadle.runs.schedules import Schedule
+    from treadle.runs.deployments.deployed import Deployed
+    from treadle.runs.deployments.schedules import Schedule
 
 
 class StepHandle:

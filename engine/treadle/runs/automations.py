@@ -16,7 +16,7 @@ from uuid import UUID
 
 from treadle.compile.naming import prefect_name
 from treadle.errors import UnknownName
-from treadle.runs.deployed import WORKFLOW_TAG, find_deployment, prefect_client
+from treadle.runs.deployments.deployed import WORKFLOW_TAG, find_deployment, prefect_client
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block

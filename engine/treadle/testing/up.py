@@ -100,7 +100,7 @@ class Up:
 
         def worker() -> int | None:
             found = [int(pid) for file in children.glob("*/children") for pid in file.read_text().split()]
-            return next((pid for pid in found if "treadle.runs.serving" in _command_line(pid)), None)
+            return next((pid for pid in found if "treadle.runs.workers.serving" in _command_line(pid)), None)
 
         return until(worker, "there is a worker")
 

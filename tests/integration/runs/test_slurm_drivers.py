@@ -18,7 +18,8 @@ pytestmark = pytest.mark.integration
 UNITS = 8
 CANCEL_SECONDS = 10.0
 LOOK = (
-    "from treadle.runs.reaper import look; from treadle.settings import load_settings; look(load_settings())"
+    "from treadle.runs.workers.reaper import look; from treadle.settings import load_settings; "
+    "look(load_settings())"
 )
 
 

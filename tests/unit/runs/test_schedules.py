@@ -10,7 +10,7 @@ import pytest
 from prefect.client.schemas.objects import DeploymentSchedule
 
 from treadle.errors import UsageError
-from treadle.runs.schedules import Schedule, with_slugs
+from treadle.runs.deployments.schedules import Schedule, with_slugs
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

@@ -24,8 +24,8 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from pydantic import Field, PrivateAttr
 
 from treadle.compile.identity import is_alive, is_driver, is_gone
-from treadle.runs.driver_process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
-from treadle.runs.work_pool import WORKER_TYPE
+from treadle.runs.workers.process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
+from treadle.runs.workers.work_pool import WORKER_TYPE
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
@@ -237,7 +237,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
             return  # it was retried at once, and its next driver is about to start
         from prefect.states import Cancelled
 
-        from treadle.runs.endings import is_open, state_after, tell_steps_of
+        from treadle.runs.workers.endings import is_open, state_after, tell_steps_of
 
         if flow_run.state is not None and was_told and flow_run.state.is_crashed():
             state: State[Any] = Cancelled(message="It was cancelled, and ended by its worker.")

@@ -21,8 +21,8 @@ from treadle.ledger.jobs import JobRow
 from treadle.ledger.recovery import DrivenRun
 from treadle.model.states import RUN_TRANSITIONS, RunState, StepState
 from treadle.runs.cancel import cancel
-from treadle.runs.driver_process import start_detached
-from treadle.runs.endings import DIED, ended_state, open_ledger, tell_steps
+from treadle.runs.workers.endings import DIED, ended_state, open_ledger, tell_steps
+from treadle.runs.workers.process import start_detached
 from treadle.settings import Settings
 
 if TYPE_CHECKING:
