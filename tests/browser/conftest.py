@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from treadle.api import Server
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -31,3 +36,120 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+LONG = 90_000
+"""Milliseconds in which a machine under load serves a deployment, or runs it."""
+
+
+@dataclass
+class Screenshots:
+    """Keeps pictures of pages where CI collects them: in the folder that SCREENSHOTS names."""
+
+    folder: Path
+
+    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
+        """Keep what the page shows now, or all of it."""
+        page.screenshot(path=self.folder / f"{name}.png", full_page=whole)
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Screenshots:
+    folder = Path(os.environ.get("SCREENSHOTS") or Path(__file__).parent / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return Screenshots(folder.absolute())
+
+
+@dataclass
+class RunPage:
+    """The page of a flow run."""
+
+    page: Page
+
+    def wait_for(self, state: str) -> None:
+        """Wait until the run has a state."""
+        expect(self.page.get_by_role("main").get_by_text(state, exact=True).first).to_be_visible(timeout=LONG)
+
+    @property
+    def number(self) -> int:
+        """The run's number in Treadle, which is in its name as soon as it has begun."""
+        name = self.page.get_by_role("main").get_by_text(re.compile(r"^.+ \d+$")).first
+        expect(name).to_be_visible(timeout=LONG)
+        return int(name.inner_text().rpartition(" ")[2])
+
+    def choose(self, action: str) -> None:
+        """Choose an action from the run's menu, and confirm it."""
+        self.page.get_by_role("main").get_by_role("button", name="Open menu").first.click()
+        self.page.get_by_role("menuitem", name=action, exact=True).click()
+        dialog = self.page.get_by_role("alertdialog")
+        dialog.get_by_role("button").last.click()
+        expect(dialog).to_be_hidden()
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+    def open_step(self, name: str) -> None:
+        """Open the page of a step."""
+        self.tab("Task Runs")
+        self.page.get_by_role("link", name=name, exact=True).click(timeout=LONG)
+
+    def open_artifact(self, key: str) -> None:
+        """Open an artifact of the run or step whose page this is."""
+        self.tab("Artifacts")
+        shown = self.page.get_by_role("heading", name=key, exact=True)
+        self.until(shown)
+        shown.click()
+        expect(self.page.get_by_role("tab", name="Raw")).to_be_visible(timeout=LONG)
+
+    def until(self, there: Locator) -> None:
+        """Load the page again until something is there; it does not ask for everything by itself."""
+        deadline = time.monotonic() + LONG / 1000
+        while True:
+            try:
+                expect(there.first).to_be_visible(timeout=3_000)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+                self.page.reload()
+            else:
+                return
+
+
+@dataclass
+class Form:
+    """The form of a deployment."""
+
+    page: Page
+
+    def fill(self, label: str, value: str) -> None:
+        self.page.get_by_label(label).fill(value)
+
+    def select(self, label: str, value: str) -> None:
+        self.page.get_by_role("button", name=f"Select {label}").click()
+        self.page.get_by_role("option", name=value, exact=True).click()
+
+    def submit(self) -> None:
+        self.page.get_by_role("button", name="Submit").click()
+
+    def start(self) -> RunPage:
+        """Submit it and open the page of the run."""
+        self.submit()
+        self.page.get_by_role("link", name="View run").click(timeout=LONG)
+        return RunPage(self.page)
+
+
+@pytest.fixture
+def open_form(browser: Browser, server: Server) -> Callable[[str], Form]:
+    """Opens the form of a deployment, as a person who comes by the printed URL does."""
+
+    def open_it(deployment: str) -> Form:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.goto(server.ui_url)
+        page.get_by_role("link", name="Deployments", exact=True).click()
+        page.get_by_role("link", name=deployment, exact=True).first.click(timeout=LONG)
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Custom run").click()
+        expect(page.get_by_role("heading", name="Parameters")).to_be_visible(timeout=LONG)
+        return Form(page)
+
+    return open_it
