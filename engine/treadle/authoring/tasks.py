@@ -72,7 +72,7 @@ class TaskHandle:
             for part in parts_of(self.task, name):
                 by_part.setdefault(part, {})[name] = value
         try:
-            call = Call(self.task, to_jsonable_python(by_part))
+            call = Call(self.task, {part: to_jsonable_python(args) for part, args in by_part.items()})
             problems = argument_problems(call.step(self.task.name), self.task)
         except ValueError as error:
             raise ArgumentsInvalid(f"The arguments of {self.task.name!r} are no JSON: {error}") from error

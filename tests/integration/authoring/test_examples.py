@@ -53,7 +53,5 @@ def test_the_bindings_are_written_and_can_be_used(treadle: Command, folder: Path
     treadle(
         "task", "bindings", "treadle-tasks-mock", "--output", str(folder / "mock_tasks.py"), as_json=False
     )
-    text = "from mock_tasks import create_items; print(create_items(count=2).arguments)"
-    assert run(treadle, folder, [sys.executable, "-c", text]) == [
-        "{<Part.NON_PARALLEL: 'non_parallel'>: {'count': 2}}"
-    ]
+    text = "from mock_tasks import create_items; print(*create_items(count=2).arguments.values())"
+    assert run(treadle, folder, [sys.executable, "-c", text]) == ["{'count': 2}"]

@@ -241,3 +241,39 @@ if __name__ == "__main__":
 """
     )
     assert said.startswith("1 of 2 items are not what the task 'Act on Marked Item' works on.")
+
+
+CANCELLED = """
+from prefect import flow
+
+@flow
+def study(folder: str) -> list:
+    from prefect.runtime import flow_run
+    Path(folder, "run").write_text(str(flow_run.id))
+    items = treadle.load_task("treadle-tasks-mock", "Create Items").with_options(folder=folder).map(count=3)
+    mark = treadle.load_task("treadle-tasks-mock", "Mark Item")
+    noted = str(Path(folder, "noted"))
+    return mark.map(items, record_file=noted, wait_for_file=str(Path(folder, "gate")), wait_seconds=300)
+
+if __name__ == "__main__":
+    state = study(sys.argv[1], return_state=True)
+    print(json.dumps(state.name))
+"""
+
+
+def test_cancelling_the_flow_run_in_prefect_ends_the_mapped_run(
+    script: Any, treadle: Command, tmp_path: Path, ask_prefect: Any
+) -> None:
+    script.write(HEAD + CANCELLED)
+    words = treadle.words("exec", *script.words(str(tmp_path)), as_json=False)
+    process = subprocess.Popen(words, env=treadle.environment, cwd=tmp_path, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "noted").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    flow_run = (tmp_path / "run").read_text()
+    ask_prefect(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING"}, "force": True})
+    process.communicate(timeout=120)
+    [mapped] = [run for run in treadle("runs").data["runs"] if run["prefect_flow_run_id"] == flow_run][:1]
+    assert (mapped["workflow"], mapped["state"]) == ("Mark Item", "cancelled")

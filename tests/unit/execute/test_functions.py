@@ -101,3 +101,37 @@ def test_function_units_leave_one_file(tmp_path: Path) -> None:
     logs.mkdir()
     run_batch(batch(logs, *(("nothing", {}),) * 100))
     assert [file.name for file in logs.iterdir()] == [f"journal-{worker_name()}.jsonl"]
+
+
+@pytest.mark.usefixtures("functions")
+def test_a_function_gets_what_it_takes_as_its_annotations_say(tmp_path: Path) -> None:
+    (tmp_path / "annotated_functions.py").write_text(
+        "from pathlib import Path\n"
+        "def name(folder: Path, times: float = 2): return {'value': [folder.name, type(times).__name__]}\n"
+        "def where(zarr_url): return {'value': zarr_url}\n"
+        "def every(**given): return {'value': sorted(given)}\n"
+    )
+    engine = {"zarr_url": "/d/a", "zarr_dir": "/d"}
+    calls = [
+        ("annotated_functions:name", {"folder": "/x/y", "times": 3, **engine}),
+        ("annotated_functions:where", engine),
+        ("annotated_functions:every", engine),
+        ("annotated_functions:name", {"folder": 7}),
+    ]
+    *good, bad = run_batch(batch(tmp_path, *calls))
+    assert [record.output for record in good] == [
+        {"value": ["y", "float"]},
+        {"value": "/d/a"},
+        {"value": ["zarr_dir", "zarr_url"]},
+    ]
+    assert bad.cause is Cause.FAILED
+    assert "folder" in (bad.error or "")
+
+
+def test_a_function_may_lie_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tmp_path / "with@sign"
+    folder.mkdir()
+    (folder / "functions_elsewhere.py").write_text("def f(): return {'value': 1}\n")
+    [record] = run_batch(batch(tmp_path, (f"functions_elsewhere:f@{folder}", {})))
+    assert record.output == {"value": 1}
