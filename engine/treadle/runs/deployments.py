@@ -17,7 +17,7 @@ from treadle.compile.form import Schema, form_of
 from treadle.compile.form_values import StepValues, with_values
 from treadle.compile.naming import prefect_name
 from treadle.errors import ArgumentsInvalid, ServerError, UnknownName, UsageError
-from treadle.ledger import Ledger, datasets, sqlite_url, workflows
+from treadle.ledger import Ledger, datasets, packages, sqlite_url, workflows
 from treadle.model.arguments import check_arguments
 from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
@@ -32,7 +32,6 @@ from treadle.runs.deployed import (
     workflow_of,
 )
 from treadle.runs.schedules import Schedule, with_slugs
-from treadle.runs.submit import installed_tasks
 from treadle.runs.work_pool import WORK_POOL, ensure_work_pool
 from treadle.settings import Settings, load_settings
 
@@ -241,7 +240,8 @@ class _Base:
         with ledger.reading() as tx:
             _, stored = workflows.load_workflow(tx, workflow)
             names = [dataset.name for dataset in datasets.list_datasets(tx)]
-            return cls(stored, installed_tasks(tx, stored), names, sorted(settings.clusters))
+            tasks = packages.find_tasks(tx, [step.task for step in stored.steps])
+            return cls(stored, tasks, names, sorted(settings.clusters))
 
     @property
     def version(self) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Failed
@@ -29,6 +28,7 @@ from treadle.ledger import Ledger, runs, sqlite_url
 from treadle.model.overlay import Overlay
 from treadle.model.problems import listed, problems_of
 from treadle.model.profile import LOCAL
+from treadle.runs.deployed import prefect_client
 from treadle.runs.drive import prepared
 from treadle.runs.resume import check_resumable
 from treadle.runs.submit import Target, submit
@@ -37,7 +37,6 @@ from treadle.settings import Settings, load_settings
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
-ENTRYPOINT = "treadle.runs.workflow_flow.run_workflow"
 STEPS_AT_ONCE = 10_000
 """A thread is started only for a step that is submitted."""
 
@@ -125,7 +124,7 @@ def _deployed_arguments() -> Mapping[str, JsonValue]:
     deployment = _this_run().deployment_id
     if deployment is None:
         return {}
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         return dict(client.read_deployment(deployment).parameters.get("steps") or {})
 
 
