@@ -75,6 +75,7 @@ def deploy(
     as_json: AsJson = False,
 ) -> None:
     """Register a workflow with Prefect: a form, schedules, a limit. What is not said stays as it is."""
+    from treadle.cli.output import note
     from treadle.cli.served import served
     from treadle.cli.session import open_session
     from treadle.compile.form_words import read_words
@@ -104,6 +105,7 @@ def deploy(
             )
             made = register(workflow, wanted, name=name, ledger=session.ledger, settings=session.settings)
     _tell(made, as_json=as_json)
+    note("Its runs start while `treadle up` runs.")
 
 
 def _schedules(

@@ -17,10 +17,11 @@ from treadle.compile.form import Schema, form_of
 from treadle.compile.form_values import StepValues, with_values
 from treadle.compile.naming import prefect_name
 from treadle.errors import ArgumentsInvalid, ServerError, UnknownName, UsageError
-from treadle.ledger import Ledger, datasets, sqlite_url, workflows
+from treadle.ledger import Ledger, datasets, packages, sqlite_url, workflows
 from treadle.model.arguments import check_arguments
 from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
+from treadle.runs.builtin import register_builtin
 from treadle.runs.deployments.deployed import (
     WORKFLOW_TAG,
     Deployed,
@@ -32,7 +33,6 @@ from treadle.runs.deployments.deployed import (
     workflow_of,
 )
 from treadle.runs.deployments.schedules import Schedule, with_slugs
-from treadle.runs.submit import installed_tasks
 from treadle.runs.workers.work_pool import WORK_POOL, ensure_work_pool
 from treadle.settings import Settings, load_settings
 
@@ -241,7 +241,11 @@ class _Base:
         with ledger.reading() as tx:
             _, stored = workflows.load_workflow(tx, workflow)
             names = [dataset.name for dataset in datasets.list_datasets(tx)]
-        return cls(stored, installed_tasks(ledger, stored), names, sorted(settings.clusters))
+        references = [step.task for step in stored.steps]
+        register_builtin(ledger, [reference.pkg_name for reference in references])
+        with ledger.reading() as tx:
+            tasks = packages.find_tasks(tx, references)
+        return cls(stored, tasks, names, sorted(settings.clusters))
 
     @property
     def version(self) -> str:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger
-from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled as CancelledState
 from prefect.states import Failed
@@ -26,6 +25,7 @@ from treadle.ledger import Ledger, runs, sqlite_url
 from treadle.model.overlay import Overlay
 from treadle.model.problems import listed, problems_of
 from treadle.model.profile import LOCAL
+from treadle.runs.deployments.deployed import prefect_client
 from treadle.runs.drive import prepared
 from treadle.runs.resume import check_resumable
 from treadle.runs.submit import Target, submit
@@ -121,7 +121,7 @@ def _deployed_arguments() -> Mapping[str, JsonValue]:
     deployment = _this_run().deployment_id
     if deployment is None:
         return {}
-    with get_client(sync_client=True) as client:
+    with prefect_client() as client:
         return dict(client.read_deployment(deployment).parameters.get("steps") or {})
 
 
