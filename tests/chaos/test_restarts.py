@@ -46,18 +46,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture
-def variables() -> dict[str, str]:
-    """Settings that are not the default; tests parametrize it."""
-    return {}
-
-
-@pytest.fixture
-def up(home: Path, variables: dict[str, str]) -> Iterator[Up]:
-    """`treadle up` on the home; nothing that it has started is left when the test ends."""
-    up = Up(Command(home, variables))
+@pytest.fixture(scope="module")
+def site(home: Path) -> Iterator[Up]:
+    """`treadle up` on the home."""
+    up = Up(Command(home))
     with up.running():
         yield up
+
+
+@pytest.fixture
+def up(site: Up, home: Path) -> Iterator[Up]:
+    """The same, running whatever the last test did to it; no driver is left when the test ends."""
+    if site.process is None:
+        site.start()
+    yield site
     drivers = [process for process in psutil.process_iter() if _is_driver(process, home)]
     _, left = psutil.wait_procs(drivers, timeout=120)
     for process in left:
@@ -72,6 +74,25 @@ def _is_driver(process: psutil.Process, home: Path) -> bool:
         return is_one and process.environ().get("TREADLE_HOME") == str(home)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
+
+
+@pytest.fixture
+def recovering(up: Up, home: Path) -> Iterator[None]:
+    """Runs are taken up by themselves, once."""
+    file = home / "treadle.toml"
+    file.write_text("recover = 1\n")
+    replace_worker(up, signal.SIGTERM)
+    yield
+    file.unlink()
+    replace_worker(up, signal.SIGTERM)
+
+
+def replace_worker(up: Up, number: signal.Signals) -> None:
+    """End the worker, and wait for the next."""
+    worker = up.worker_process()
+    os.kill(worker, number)
+    until(lambda: not psutil.pid_exists(worker), "the worker has ended")
+    until(lambda: up.worker_process() != worker, "there is another worker")
 
 
 @dataclass
@@ -175,11 +196,9 @@ def _deployment(up: Up) -> str:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_run_does_not_notice_that_its_worker_is_replaced(up: Up, held: Held, number: signal.Signals) -> None:
-    worker, driver = up.worker_process(), up.driver_process(held.flow_run)
+    driver = up.driver_process(held.flow_run)
 
-    os.kill(worker, number)
-    until(lambda: not psutil.pid_exists(worker), "the worker has ended")
-    until(lambda: up.worker_process() != worker, "there is another worker")
+    replace_worker(up, number)
 
     assert psutil.pid_exists(driver)
     assert up.state(held.flow_run) == "Running"
@@ -251,7 +270,7 @@ def test_killed_driver_is_offered_for_retry_and_retry_goes_on(up: Up, held: Held
     assert held.most_starts()["Mark Item"] == 1
 
 
-@pytest.mark.parametrize("variables", [{"TREADLE_RECOVER": "1"}])
+@pytest.mark.usefixtures("recovering")
 def test_killed_driver_is_followed_by_another_as_often_as_is_set(up: Up, held: Held) -> None:
     first = up.driver_process(held.flow_run)
     os.kill(first, signal.SIGKILL)
@@ -269,9 +288,7 @@ def test_killed_driver_is_followed_by_another_as_often_as_is_set(up: Up, held: H
 
 
 def test_cancel_reaches_a_run_whose_worker_was_replaced(up: Up, held: Held) -> None:
-    worker = up.worker_process()
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: not psutil.pid_exists(worker), "the worker has ended")
+    replace_worker(up, signal.SIGKILL)
 
     up.cancel(held.flow_run)
 
@@ -294,7 +311,7 @@ def test_cancel_of_a_driver_that_was_killed_ends_as_cancelled(up: Up, held: Held
     until(lambda: held.record().state is RunState.CANCELLED, "the ledger has it")
 
 
-@pytest.mark.parametrize("variables", [{"TREADLE_RECOVER": "1"}])
+@pytest.mark.usefixtures("recovering")
 def test_killed_run_of_the_command_line_is_resumed_in_the_background(up: Up, prepared: Held) -> None:
     words = up.treadle.words("run", prepared.name, "--dataset", prepared.name)
     with subprocess.Popen(
@@ -333,10 +350,8 @@ def test_collection_goes_on_when_its_worker_is_replaced(
         return next((one for one in found if one["prefect_flow_run_id"] == collection), {"phase": ""})
 
     until(lambda: "building the wheel" in activity()["phase"], "the wheel is being built")
-    worker = up.worker_process()
 
-    os.kill(worker, number)
-    until(lambda: up.worker_process() != worker, "there is another worker")
+    replace_worker(up, number)
     gate.touch()
 
     assert up.end_of(collection) == "Completed"

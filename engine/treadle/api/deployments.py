@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,8 +18,10 @@ LOG = "deployments.log"
 END_SECONDS = 20
 PAUSE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
-STARTS_AT_MOST = 10
+STARTS_AT_MOST = 20
 QUIET_SECONDS = 600
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -41,12 +44,14 @@ def serving_deployments(settings: Settings, server: Server) -> Iterator[None]:
 
 def _keep(settings: Settings, server: Server, ended: threading.Event) -> None:
     """Start the process again and again, but not for ever where it keeps dying."""
-    starts: list[float] = []
-    while not ended.is_set() and len(starts) < STARTS_AT_MOST:
+    starts = [time.monotonic()]
+    while len(starts) <= STARTS_AT_MOST:
+        _run(settings, server, ended, anew=len(starts) == 1)
+        if ended.wait(PAUSE_SECONDS):
+            return
         starts = [start for start in starts if time.monotonic() - start < QUIET_SECONDS]
         starts.append(time.monotonic())
-        _run(settings, server, ended, anew=len(starts) == 1)
-        ended.wait(PAUSE_SECONDS)
+    logger.error("deployments_not_served deaths=%d log=%s", len(starts) - 1, server.folder / LOG)
 
 
 def _run(settings: Settings, server: Server, ended: threading.Event, *, anew: bool) -> None:
