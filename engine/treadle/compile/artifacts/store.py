@@ -6,6 +6,7 @@ A progress bar that moves every two seconds would otherwise fill the server's da
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 Kind = Literal["progress", "table", "markdown", "image"]
+PATIENCE_SECONDS = 30.0
+"""How long nothing is asked of a server that could not be reached: each time its client tries for long."""
 NOTHING_YET: dict[Kind, float | str] = {"progress": 0.0, "table": "[]", "markdown": "", "image": ""}
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class ArtifactStore:
         self._run_id = run_id
         self._ids: dict[tuple[str, UUID | None], UUID] = {}
         self._written: dict[str, Artifact] = {}
+        self._patience_until = 0.0
 
     def recall(self) -> None:
         """Find the artifacts that an earlier drive of the same flow run left, to bring them up to date."""
@@ -71,14 +75,17 @@ class ArtifactStore:
 
     def put(self, artifact: Artifact) -> None:
         """Create an artifact or bring it up to date; what Prefect does not take is lost."""
-        from httpx import HTTPError
+        from httpx import HTTPError, TransportError
         from prefect.exceptions import PrefectException
 
         key = self._key(artifact)
-        if self._written.get(key) == artifact:
+        if self._written.get(key) == artifact or time.monotonic() < self._patience_until:
             return
         try:
             self._write(artifact)
+        except TransportError as error:
+            self._patience_until = time.monotonic() + PATIENCE_SECONDS
+            logger.warning("prefect_not_reached key=%s error=%r", key, error)
         except (PrefectException, HTTPError) as error:
             logger.warning("artifact_not_stored key=%s error=%r", key, error)
         else:
