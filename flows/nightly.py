@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prefect import flow, task
 
-from treadle.runs.upkeep_flow import upkeep
+from treadle.runs.flows.upkeep import upkeep
 from treadle.settings import load_settings
 
 

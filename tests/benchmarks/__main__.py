@@ -19,6 +19,7 @@ from tests.benchmarks import (
     many_units,
     merging,
     on_slurm,
+    prefect_database,
     project_image,
 )
 from tests.benchmarks.machine import describe_machine
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Reading]]] = {
     "chain": chain.measure,
     "many": many_units.measure,
     "merging": merging.measure,
+    "prefect": prefect_database.measure,
     "slurm": on_slurm.measure,
     "collecting": collecting.measure,
 }

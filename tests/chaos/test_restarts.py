@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import update
 
 from treadle.ledger import Ledger, datasets, runs, sqlite_url, workflows
 from treadle.ledger.runs import RunRecord
+from treadle.ledger.tables import runs as runs_table
 from treadle.model.dataset import Dataset
 from treadle.model.states import RunState
 from treadle.model.workflow import workflow_from_json
@@ -30,6 +33,7 @@ from treadle.testing.up import Up, until
 pytestmark = pytest.mark.integration
 
 TASKS = Path(__file__).parents[2] / "tasks"
+BACKEND = Path(__file__).parents[1] / "integration" / "runs" / "waiting_backend.py"
 ITEMS = 6
 SLOTS = 2
 SIGNALS = [signal.SIGTERM, signal.SIGKILL]
@@ -64,7 +68,7 @@ def up(home: Path, variables: dict[str, str]) -> Iterator[Up]:
 def _is_driver(process: psutil.Process, home: Path) -> bool:
     try:
         words = process.cmdline()
-        is_one = "treadle.runs.driver" in words or "resume" in words
+        is_one = "treadle.runs.workers.driver" in words or "resume" in words
         return is_one and process.environ().get("TREADLE_HOME") == str(home)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
@@ -76,8 +80,9 @@ class Held:
 
     up: Up
     folder: Path
-    run_id: int
-    flow_run: str
+    name: str
+    run_id: int = 0
+    flow_run: str = ""
 
     def starts(self, task: str) -> Counter[str]:
         """How often the unit of each item has started."""
@@ -112,8 +117,8 @@ class Held:
 
 
 @pytest.fixture
-def held(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Held]:
-    """A run of a deployment, held at its gate; it is opened in the end, so that nothing is left waiting."""
+def prepared(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Held]:
+    """A workflow with a gate, which is opened in the end, so that nothing is left waiting."""
     name = re.sub(r"[^\w-]", "-", request.node.name)
     data = tmp_path / "data"
     data.mkdir()
@@ -133,18 +138,26 @@ def held(up: Up, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hel
             wait_seconds=600,
         ),
     ]
+    with Ledger(sqlite_url(up.treadle.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        datasets.create_dataset(tx, Dataset(name=name, zarr_dir=str(data), items=()))
+        workflows.save_workflow(tx, workflow_from_json({"name": name, "task_list": steps}), replace=False)
+    held = Held(up, tmp_path, name)
+    yield held
+    held.open()
+
+
+@pytest.fixture
+def held(up: Up, prepared: Held) -> Held:
+    """A run of a deployment, held at its gate."""
+    name = prepared.name
     with Ledger(sqlite_url(up.treadle.home / "ledger.sqlite")) as ledger:
-        with ledger.writing() as tx:
-            datasets.create_dataset(tx, Dataset(name=name, zarr_dir=str(data), items=()))
-            workflows.save_workflow(tx, workflow_from_json({"name": name, "task_list": steps}), replace=False)
-        run_id = submit(ledger, workflow=name, dataset=name, type_filters={}, attribute_filters={})
-    flow_run = up.run(_deployment(up), run=run_id)
-    held = Held(up, tmp_path, run_id, flow_run)
-    try:
-        until(held.is_held, "units wait at the gate")
-        yield held
-    finally:
-        held.open()
+        prepared.run_id = submit(ledger, workflow=name, dataset=name, type_filters={}, attribute_filters={})
+    prepared.flow_run = up.run(_deployment(up), run=prepared.run_id)
+    with Ledger(sqlite_url(up.treadle.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        this_run = update(runs_table).where(runs_table.c.id == prepared.run_id)
+        tx.execute(this_run.values(key=prepared.flow_run))
+    until(prepared.is_held, "units wait at the gate")
+    return prepared
 
 
 def _deployment(up: Up) -> str:
@@ -187,6 +200,7 @@ def test_run_goes_on_while_the_server_is_restarted(up: Up, held: Held, number: s
     until(lambda: up.server_process() != server, "there is another server")
     assert up.end_of(held.flow_run) == "Completed"
     assert held.most_starts() == {"Mark Item": 1, "Act on Marked Item": 1}
+    until(lambda: set(up.step_states(held.flow_run).values()) == {"Completed"}, "the steps are shown as done")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *SIGNALS])
@@ -278,3 +292,52 @@ def test_cancel_of_a_driver_that_was_killed_ends_as_cancelled(up: Up, held: Held
 
     assert up.end_of(held.flow_run) == "Cancelled"
     until(lambda: held.record().state is RunState.CANCELLED, "the ledger has it")
+
+
+@pytest.mark.parametrize("variables", [{"TREADLE_RECOVER": "1"}])
+def test_killed_run_of_the_command_line_is_resumed_in_the_background(up: Up, prepared: Held) -> None:
+    words = up.treadle.words("run", prepared.name, "--dataset", prepared.name)
+    with subprocess.Popen(
+        words, env=up.treadle.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as command:
+        until(prepared.is_held, "units wait at the gate")
+        command.kill()
+    (newest, *_) = up.treadle("runs").data["runs"]
+    prepared.run_id = newest["id"]
+    first = str(prepared.record().prefect_flow_run_id)
+
+    until(lambda: sum(prepared.starts("Act on Marked Item").values()) >= 2 * SLOTS, "units run again")
+    prepared.open()
+    until(prepared.is_complete, "the run is done")
+
+    assert up.state(first) == "Crashed"
+    assert up.end_of(str(prepared.record().prefect_flow_run_id)) == "Completed"
+    assert prepared.most_starts()["Mark Item"] == 1
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_collection_goes_on_when_its_worker_is_replaced(
+    up: Up, tmp_path: Path, number: signal.Signals
+) -> None:
+    project, gate = tmp_path / "slow", tmp_path / "gate"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "slow-tasks"\nversion = "1.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
+    )
+    (project / "slow.py").write_text(BACKEND.read_text().replace('"GO"', repr(str(gate))))
+    collection = up.run(up.deployment("Collect a package/collect"), source=str(project))
+
+    def activity() -> dict[str, Any]:
+        found: list[dict[str, Any]] = up.treadle("activity", "list").data["activities"]
+        return next((one for one in found if one["prefect_flow_run_id"] == collection), {"phase": ""})
+
+    until(lambda: "building the wheel" in activity()["phase"], "the wheel is being built")
+    worker = up.worker_process()
+
+    os.kill(worker, number)
+    until(lambda: up.worker_process() != worker, "there is another worker")
+    gate.touch()
+
+    assert up.end_of(collection) == "Completed"
+    assert activity()["state"] == "done"

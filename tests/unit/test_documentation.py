@@ -57,7 +57,7 @@ def test_code_blocks_are_run_included_or_parsed(path: Path) -> None:
     for language, body in BLOCK.findall(path.read_text()):
         if language == "console":
             assert all(line.startswith("$ treadle ") for line in body.splitlines())
-        elif language in {"text", "json", "toml"} and "└─" not in body:
+        elif language in {"text", "json", "toml", "py"} and "└─" not in body:
             assert re.fullmatch(r'--8<-- "(captured|examples|generated)/[\w./-]+"\n', body)
         else:
             assert language in {"python", "sh", "text"}

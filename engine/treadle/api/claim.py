@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from treadle.errors import ServerError
-from treadle.runs.driver_process import USERS_LOCK
+from treadle.runs.workers.process import USERS_LOCK
 
 POLL_SECONDS = 0.05
 

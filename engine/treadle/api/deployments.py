@@ -54,7 +54,7 @@ def _run(settings: Settings, server: Server, ended: threading.Event, *, anew: bo
     log = os.open(server.folder / LOG, flags, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "treadle.runs.serving"],
+            [sys.executable, "-P", "-m", "treadle.runs.workers.serving"],
             env={**os.environ, **client_environment(server), f"{PREFIX}HOME": str(settings.home)},
             stdin=subprocess.PIPE,
             stdout=log,

@@ -58,6 +58,7 @@ def server_environment(folder: Path, url: str, secret: str) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_UI_SERVE_BASE": UI_PATH,
         "PREFECT_UI_API_URL": url + API_PATH,
+        "PREFECT_UI_URL": url + UI_PATH,  # in notifications
         "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "true",

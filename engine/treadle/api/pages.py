@@ -60,8 +60,8 @@ def run_pages(settings: Settings) -> APIRouter:
     @router.get("/timeline.svg")
     def timeline(run: int) -> Response:
         """Draw the run's steps and workers over time, up to now where it has not ended."""
-        from treadle.runs.timeline import load_timeline
-        from treadle.runs.timeline_svg import draw
+        from treadle.runs.timelines.loading import load_timeline
+        from treadle.runs.timelines.svg import draw
 
         with _reading(settings) as ledger, ledger.reading() as tx:
             svg = draw(load_timeline(tx, run))

@@ -104,7 +104,7 @@ def ad_hoc(call: Call, items: Sequence[Item], options: Options) -> AdHoc:
         DatasetInvalid: An item is there twice, or outside of the folder that was named.
         UsageError: A resource cannot be so, or a converter lacks the folder that it is to fill.
     """
-    task = call.task.task
+    task = call.task
     parts = task.type.parts
     needed = meta(options.of_units, f"task {task.name!r}")
     if is_of_values(task):

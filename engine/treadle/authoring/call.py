@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from treadle.model.task import InstalledTask, Part
+from treadle.model.task import Part, Task
 from treadle.model.workflow import Step
 
 
@@ -20,14 +20,14 @@ class Call:
         arguments: By the part of the task that takes them.
     """
 
-    task: InstalledTask
+    task: Task
     arguments: Mapping[Part, Mapping[str, JsonValue]] = field(default_factory=dict)
 
     def step(self, name: str) -> Step:
         """Return a step of a workflow that makes this call."""
         return Step(
             name=name,
-            task=self.task.task.ref,
+            task=self.task.ref,
             args_non_parallel=dict(self.arguments.get(Part.NON_PARALLEL, {})) or None,
             args_parallel=dict(self.arguments.get(Part.PARALLEL, {})) or None,
         )

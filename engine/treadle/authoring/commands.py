@@ -14,7 +14,6 @@ from pydantic import JsonValue
 
 from treadle.authoring import held
 from treadle.authoring.call import Call
-from treadle.authoring.options import Options
 from treadle.authoring.resources import Resources, meta
 from treadle.authoring.tasks import TaskHandle
 from treadle.errors import WorkflowInvalid
@@ -41,14 +40,11 @@ class CommandTask(TaskHandle):
     """
 
     def __init__(self, handle: TaskHandle, fixed: Mapping[str, JsonValue]) -> None:
-        super().__init__(handle._installed, handle._options)
+        super().__init__(handle.task, handle._options)
         self._fixed = fixed
         own = [one for name, one in self.__signature__.parameters.items() if name not in OWN]
         self._defaults = {one.name: one.default for one in own if one.default is not one.empty}
         self.__signature__ = inspect.Signature(own)
-
-    def _with(self, options: Options) -> TaskHandle:
-        return CommandTask(super()._with(options), self._fixed)
 
     def __call__(self, **arguments: object) -> Call:
         """Give the command its values; what is left out gets its default, as words have no gaps.
@@ -193,13 +189,7 @@ def _task(name: str, kind: TaskType, schema: dict[str, JsonValue], more: Mapping
 
 
 def _install(task: Task) -> TaskHandle:
-    from treadle.ledger import packages
     from treadle.runs.builtin import register_programs
 
-    ledger = held.session().ledger
-    register_programs(ledger, package=task.package, version=task.version, tasks=[task])
-    with ledger.reading() as tx:
-        found = packages.find_task(tx, task.ref)
-    if found is None:
-        raise WorkflowInvalid(f"The command {task.name!r} was taken away meanwhile.")
-    return TaskHandle(found)
+    register_programs(held.session().ledger, package=task.package, version=task.version, tasks=[task])
+    return TaskHandle(task)

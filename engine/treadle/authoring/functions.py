@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from treadle.errors import SourceInvalid, WorkflowInvalid
 from treadle.model.marks import Mark, mark_of
 from treadle.model.problems import listed
-from treadle.model.task import InstalledTask, Part, Task, TaskPart, TaskType
+from treadle.model.task import Part, Task, TaskPart, TaskType
 
 if TYPE_CHECKING:
     from treadle.ledger import Ledger
@@ -163,7 +163,7 @@ def _part(function: Callable[..., object], resources: object) -> TaskPart:
     )
 
 
-def install(ledger: Ledger, task: Task) -> InstalledTask:
+def install(ledger: Ledger, task: Task) -> None:
     """Record a task that is a function, beside the others of its module; safe to repeat.
 
     Raises:
@@ -177,8 +177,3 @@ def install(ledger: Ledger, task: Task) -> InstalledTask:
     others = [other for other in known if other.version == VERSION and other.name != task.name]
     if task not in known:
         register_functions(ledger, package=task.package, version=VERSION, tasks=[*others, task])
-    with ledger.reading() as tx:
-        found = packages.find_task(tx, task.ref)
-    if found is None:
-        raise WorkflowInvalid(f"The task {task.name!r} of {task.package} was taken away meanwhile.")
-    return found

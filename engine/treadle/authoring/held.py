@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from treadle.authoring.session import Session
 from treadle.clusters.port import ANY_RESOURCES, Cluster, JobBook, JobOver, JobStarted, Pool
+from treadle.errors import UsageError
 from treadle.model.resources import Resources
 
 if TYPE_CHECKING:
@@ -35,13 +36,20 @@ def session() -> Session:
     """Return the settings as they now are, and the ledger that they name.
 
     Raises:
+        UsageError: This process is a worker, which has imported a module that starts something.
         SettingsInvalid: A setting is wrong.
         StorageFull: The home folder cannot be made or written.
         LedgerError: The ledger cannot be opened.
     """
+    from treadle.execute.worker import is_worker
     from treadle.ledger import Ledger, sqlite_url
     from treadle.settings import load_settings
 
+    if is_worker():
+        raise UsageError(
+            "A worker has imported a module that runs, stores or looks up something as it is imported.",
+            remedy='Do that below the line: if __name__ == "__main__":',
+        )
     settings = load_settings()
     key = (settings.home, settings.ledger_url)
     with _lock:

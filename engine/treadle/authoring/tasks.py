@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, ValuesView
+from copy import copy
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, overload
 
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
@@ -21,10 +22,11 @@ from treadle.authoring.options import USUAL, Options
 from treadle.authoring.resources import Resources
 from treadle.authoring.signatures import describe, parts_of, signature_of
 from treadle.errors import ArgumentsInvalid, DatasetInvalid, UnknownName
+from treadle.execute.worker import is_worker
 from treadle.model.arguments import argument_problems
 from treadle.model.dataset import Item
 from treadle.model.problems import listed, problems_of
-from treadle.model.task import InstalledTask, Part, Task
+from treadle.model.task import Part, Task, TaskPart, TaskType
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -49,19 +51,15 @@ class TaskHandle:
 
     Args:
         task: The task.
+        options: How it is mapped.
     """
 
-    def __init__(self, task: InstalledTask, options: Options = USUAL) -> None:
-        self._installed = task
+    def __init__(self, task: Task, options: Options = USUAL) -> None:
+        self.task = task
         self._options = options
-        self.__name__ = task.task.name
-        self.__doc__ = describe(task.task)
-        self.__signature__ = signature_of(task.task)
-
-    @property
-    def task(self) -> Task:
-        """The task's description."""
-        return self._installed.task
+        self.__name__ = task.name
+        self.__doc__ = describe(task)
+        self.__signature__ = signature_of(task)
 
     def __call__(self, **arguments: object) -> Call:
         """Give the task its arguments.
@@ -74,7 +72,7 @@ class TaskHandle:
             for part in parts_of(self.task, name):
                 by_part.setdefault(part, {})[name] = value
         try:
-            call = Call(self._installed, to_jsonable_python(by_part))
+            call = Call(self.task, to_jsonable_python(by_part))
             problems = argument_problems(call.step(self.task.name), self.task)
         except ValueError as error:
             raise ArgumentsInvalid(f"The arguments of {self.task.name!r} are no JSON: {error}") from error
@@ -95,7 +93,7 @@ class TaskHandle:
         retries: int | None = None,
         on_failure: Literal["stop", "continue"] | None = None,
         folder: str | PathLike[str] | None = None,
-    ) -> TaskHandle:
+    ) -> Self:
         """Return the same task, to be mapped in another way; None leaves a thing as it is.
 
         Args:
@@ -106,10 +104,9 @@ class TaskHandle:
             folder: Folder for new items, and the dataset's folder for tasks that are told of one.
         """
         said = Options.said(cluster, resources, retries, on_failure, folder)
-        return self._with(replace(self._options, **said))
-
-    def _with(self, options: Options) -> TaskHandle:
-        return TaskHandle(self._installed, options)
+        other = copy(self)
+        other._options = replace(self._options, **said)
+        return other
 
     def map(self, items: Items = (), /, **arguments: object) -> list[Item]:
         """Run the task on items and wait for all of them.
@@ -187,12 +184,16 @@ def load_task(
         SourceInvalid: No worker could import the function.
         WorkflowInvalid: The function's signature is not one of a task.
     """
-    ledger = held.session().ledger
     if not isinstance(package, str):
-        return TaskHandle(install(ledger, task_of(package)))
+        task = task_of(package)
+        if not is_worker():
+            install(held.session().ledger, task)
+        return TaskHandle(task)
+    if is_worker():
+        return TaskHandle(_named(package, name, version))
     from treadle.ledger import packages
 
-    with ledger.reading() as tx:
+    with held.session().ledger.reading() as tx:
         found = packages.list_tasks(tx, package)
         every = packages.list_packages(tx) if not found else []
     if not found:
@@ -208,12 +209,18 @@ def load_task(
             f"The package {package} has no task {name!r}{f' in version {version}' if version else ''}.",
             remedy=f"Its tasks are {known}.",
         )
-    return TaskHandle(named[-1])
+    return TaskHandle(named[-1].task)
 
 
 def _plain(items: Items) -> object:
     """Return items as Prefect passes them to a task: what can be read only once is read now."""
     return list(items) if isinstance(items, Iterator | KeysView | ValuesView) else items
+
+
+def _named(package: str, name: str, version: str | None) -> Task:
+    """Return what stands for a task in a worker, which has no ledger but imports modules that name tasks."""
+    part = TaskPart(executable="-")
+    return Task(package=package, version=version or "-", name=name, type=TaskType.PARALLEL, parallel=part)
 
 
 def call_of(what: Call | TaskHandle | Callable[..., object], arguments: Mapping[str, object]) -> Call:

@@ -18,7 +18,7 @@ from treadle.authoring.options import USUAL, Options
 from treadle.authoring.outcome import CALL, HAND_OUT
 from treadle.authoring.resources import Resources
 from treadle.errors import ArgumentsInvalid
-from treadle.model.task import InstalledTask, Part, Task, TaskPart, TaskType
+from treadle.model.task import Part, Task, TaskPart, TaskType
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -40,7 +40,7 @@ class FunctionHandle(Generic[P, R]):
         options: How it is mapped.
     """
 
-    def __init__(self, function: Callable[P, R], task: InstalledTask, options: Options = USUAL) -> None:
+    def __init__(self, function: Callable[P, R], task: Task, options: Options = USUAL) -> None:
         self._function = function
         self._task = task
         self._options = options
@@ -105,6 +105,7 @@ class FunctionHandle(Generic[P, R]):
         return submit_over(self.__name__, self._prepare, _plain(values), arguments)
 
     def _prepare(self, values: Any, arguments: Mapping[str, Any]) -> AdHoc:
+        install(held.session().ledger, self._task)
         common, calls = _arguments(self._function, list(values), arguments)
         call = Call(
             self._task,
@@ -116,7 +117,7 @@ class FunctionHandle(Generic[P, R]):
         return ad_hoc(call, [], replace(self._options, folder=_NO_FOLDER))
 
     def __repr__(self) -> str:
-        return f"<function {self.__name__} of {self._task.task.package}, to be mapped>"
+        return f"<function {self.__name__} of {self._task.package}, to be mapped>"
 
 
 def load_function(function: Callable[P, R], /) -> FunctionHandle[P, R]:
@@ -138,7 +139,7 @@ def load_function(function: Callable[P, R], /) -> FunctionHandle[P, R]:
         parallel=TaskPart(function=CALL),
         docs_info=inspect.getdoc(function),
     )
-    return FunctionHandle(function, install(held.session().ledger, task))
+    return FunctionHandle(function, task)
 
 
 def _plain(values: object) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue, ValidationError
@@ -27,6 +27,10 @@ from treadle.model.workflow import Workflow as WorkflowValue
 
 if TYPE_CHECKING:
     from prefect import Flow
+
+    from treadle.authoring.deploying import Rules
+    from treadle.runs.deployments.deployed import Deployed
+    from treadle.runs.deployments.schedules import Schedule
 
 
 class StepHandle:
@@ -150,14 +154,14 @@ class Workflow:
             SourceInvalid: No worker could import the function.
         """
         call = call_of(what, arguments or {})
-        step = call.step(name or call.task.task.name)
+        step = call.step(name or call.task.name)
         if any(other.name == step.name for other in self._steps):
             raise WorkflowInvalid(
                 f"The workflow {self.name!r} has a step {step.name!r} already.",
                 remedy="Give the step a name of its own: add(..., name=...).",
             )
         needed = meta(resources, f"step {step.name!r}")
-        parts = call.task.task.type.parts
+        parts = call.task.type.parts
         try:
             full = Step.model_validate(
                 {
@@ -312,6 +316,66 @@ class Workflow:
         from treadle.authoring.flows import flow_of
 
         return flow_of(self.definition)
+
+    def deploy(
+        self,
+        *,
+        name: str | None = None,
+        dataset: str | Dataset | None = None,
+        arguments: Mapping[str, JsonValue] | None = None,
+        cluster: str | None = None,
+        cron: Rules = (),
+        every: Rules = (),
+        rrule: Rules = (),
+        timezone: str = "UTC",
+        schedules: Iterable[Schedule] | None = None,
+        limit: int | None = None,
+        tags: Sequence[str] | None = None,
+        paused: bool | None = None,
+    ) -> Deployed:
+        """Store the workflow and make it a deployment: a form made of its tasks' schemas, and schedules.
+
+        A deployment of that name is brought up to date; what is not said of it stays as it is.
+
+        Args:
+            name: Name of the deployment; the workflow's if None.
+            dataset: What its form and its schedules begin with.
+            arguments: Arguments of steps in place of the workflow's, by steps as in the form.
+            cluster: Where its units run.
+            cron: Five fields of cron, or several such rules.
+            every: A duration such as `"6h"`, or several.
+            rrule: A recurrence rule of iCalendar, or several.
+            timezone: Name of the time zone in which these rules are read.
+            schedules: Schedules with parameters of their own; an empty list takes all schedules away.
+            limit: How many of its runs there are at once; 0 for any number.
+            tags: Tags that its runs get.
+            paused: Whether its schedules are off.
+
+        Raises:
+            WorkflowInvalid: Its graph is none, or a task is not collected.
+            UnknownName: There is no such dataset, step or cluster.
+            ArgumentsInvalid: What is wanted does not fit the workflow's form.
+            UsageError: A schedule cannot be read.
+            ServerError: The server did not start or refused the deployment.
+        """
+        from treadle.authoring.deploying import deploy
+
+        self.save()
+        return deploy(
+            self.name,
+            name=name,
+            dataset=None if dataset is None else _name_of(dataset),
+            arguments=arguments,
+            cluster=cluster,
+            cron=cron,
+            every=every,
+            rrule=rrule,
+            timezone=timezone,
+            schedules=schedules,
+            limit=limit,
+            tags=tags,
+            paused=paused,
+        )
 
     def __repr__(self) -> str:
         steps = ", ".join(step.name for step in self._steps) or "no steps"

@@ -24,6 +24,7 @@ from treadle.cli import (
     follow,
     history,
     lifecycle,
+    notify,
     packages,
     plugins,
     resume,
@@ -102,6 +103,7 @@ app.add_typer(plugins.app, name="plugins")
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
 app.add_typer(deploy.app, name="deployment")
+app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 
 

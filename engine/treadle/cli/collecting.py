@@ -35,7 +35,7 @@ def collect_here(source: str, options: CollectOptions, session: Session) -> Coll
         if there is not None:
             return there
         os.environ.update(client_environment(server))  # Prefect reads it when it is first imported
-        from treadle.runs.collection_flow import collect_in_flow
+        from treadle.runs.flows.collection import collect_in_flow
 
         return collect_in_flow(source, options, settings=session.settings, ledger=session.ledger, tell=tell)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,8 +14,8 @@ from treadle.cli.options import AsJson
 from treadle.errors import UsageError
 
 if TYPE_CHECKING:
-    from treadle.runs.deployed import Deployed
-    from treadle.runs.schedules import Schedule
+    from treadle.runs.deployments.deployed import Deployed
+    from treadle.runs.deployments.schedules import Schedule
 
 
 class WhenFull(StrEnum):
@@ -50,7 +51,7 @@ def deploy(
         list[str] | None,
         typer.Option(
             metavar="JSON",
-            help="A schedule with parameters of its own: "
+            help="A schedule with parameters of its own, or @FILE with it: "
             '\'{"cron": "0 3 * * 1", "slug": "weekly", "parameters": {"dataset": "plate 2"}}\'.',
         ),
     ] = None,
@@ -88,8 +89,8 @@ def deploy(
             _, stored = workflows.load_workflow(tx, workflow)
         values = read_words(stored, installed_tasks(session.ledger, stored), arg or ())
         with served(session.settings):
-            from treadle.runs.deployments import Wanted  # not before the server is known
-            from treadle.runs.deployments import deploy as register
+            from treadle.runs.deployments.deploying import Wanted  # not before the server is known
+            from treadle.runs.deployments.deploying import deploy as register
 
             wanted = Wanted(
                 dataset=dataset,
@@ -108,20 +109,25 @@ def deploy(
 def _schedules(
     cron: Sequence[str], every: Sequence[str], rrule: Sequence[str], texts: Sequence[str], timezone: str
 ) -> list[Schedule]:
-    from treadle.runs.schedules import Schedule
+    from treadle.cli.documents import read_json
+    from treadle.runs.deployments.schedules import Schedule
 
     found = [Schedule(cron=text, timezone=timezone) for text in cron]
     found += [Schedule(every=text, timezone=timezone) for text in every]
     found += [Schedule(rrule=text, timezone=timezone) for text in rrule]
     for text in texts:
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise UsageError(
-                f"--schedule is no JSON: {error}.", remedy='Write such as \'{"cron": "0 3 * * *"}\'.'
-            ) from error
+        data = read_json(Path(text[1:]), UsageError) if text.startswith("@") else _json(text)
         found.append(Schedule.from_json(data))
     return found
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--schedule is no JSON: {error}.", remedy='Write such as \'{"cron": "0 3 * * *"}\', or @FILE.'
+        ) from error
 
 
 app = typer.Typer(help="Deployments of workflows.", no_args_is_help=True)
@@ -140,7 +146,7 @@ def list_all(as_json: AsJson = False) -> None:
     from treadle.cli.session import open_session
 
     with open_session() as session, served(session.settings):
-        from treadle.runs.deployments import list_deployments
+        from treadle.runs.deployments.deploying import list_deployments
 
         found = list_deployments(session.ledger, session.settings)
     if as_json:
@@ -170,8 +176,8 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from treadle.cli.session import open_session
 
     with open_session() as session, served(session.settings):
-        from treadle.runs.deployed import find_deployment
-        from treadle.runs.deployments import list_deployments
+        from treadle.runs.deployments.deployed import find_deployment
+        from treadle.runs.deployments.deploying import list_deployments
 
         path = find_deployment(name).path
         known = list_deployments(session.ledger, session.settings)
@@ -187,7 +193,7 @@ def remove(name: Name, as_json: AsJson = False) -> None:
     from treadle.cli.session import open_session
 
     with open_session() as session, served(session.settings):
-        from treadle.runs.deployments import remove_deployment
+        from treadle.runs.deployments.deploying import remove_deployment
 
         gone = remove_deployment(name)
     if as_json:
@@ -213,7 +219,7 @@ def _switch(name: str, schedule: str | None, *, paused: bool, as_json: bool) -> 
     from treadle.cli.session import open_session
 
     with open_session() as session, served(session.settings):
-        from treadle.runs.deployments import pause_deployment
+        from treadle.runs.deployments.deploying import pause_deployment
 
         changed = pause_deployment(name, paused=paused, schedule=schedule)
     _tell(changed, as_json=as_json)

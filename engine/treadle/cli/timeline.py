@@ -13,7 +13,7 @@ from treadle.cli.output import note
 
 if TYPE_CHECKING:
     from treadle.cli.session import Session
-    from treadle.runs.timeline_files import TimelineFiles
+    from treadle.runs.timelines.files import TimelineFiles
 
 
 def draw_timeline(session: Session, run: int) -> TimelineFiles:
@@ -23,8 +23,8 @@ def draw_timeline(session: Session, run: int) -> TimelineFiles:
         UnknownName: There is no such run.
         StorageFull: The folder of its logs cannot be written.
     """
-    from treadle.runs.timeline import load_timeline
-    from treadle.runs.timeline_files import write_timeline
+    from treadle.runs.timelines.files import write_timeline
+    from treadle.runs.timelines.loading import load_timeline
 
     with session.ledger.reading() as tx:
         timeline = load_timeline(tx, run)

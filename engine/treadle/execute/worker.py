@@ -42,6 +42,11 @@ def seconds_left() -> float:
     return _ends_at[0] - time.time() if _ends_at else float("inf")
 
 
+def is_worker() -> bool:
+    """Whether this process is a worker of a cluster."""
+    return bool(_given_name)
+
+
 def worker_name() -> str:
     """Return the name that was given, else host and process id."""
     return _given_name[0] if _given_name else f"{host_name()}-{os.getpid()}"

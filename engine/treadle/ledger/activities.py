@@ -169,19 +169,19 @@ def end(
 
 def end_lost(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[int]:
     """Record as failed the activities whose process has died, and return their numbers."""
-    lost = _lost(tx, is_gone=is_gone)
+    dead = lost(tx, is_gone=is_gone)
     tx.execute(
         update(activities)
-        .where(activities.c.id.in_(lost))
+        .where(activities.c.id.in_(dead))
         .values(state="failed", error="Its process died.", ended_at=now(), holder=None, lease_until=None)
     )
-    return lost
+    return dead
 
 
 def under_way(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[ActivityRecord]:
     """The activities whose process lives, without their logs, the latest first."""
-    lost = _lost(tx, is_gone=is_gone)
-    return [one for one in list_activities(tx) if one.state in UNDER_WAY and one.id not in lost]
+    dead = lost(tx, is_gone=is_gone)
+    return [one for one in list_activities(tx) if one.state in UNDER_WAY and one.id not in dead]
 
 
 def request_cancel(tx: Transaction, activity_id: int) -> ActivityRecord:
@@ -217,7 +217,8 @@ def list_activities(tx: Transaction, limit: int | None = None) -> list[ActivityR
     return [ActivityRecord(**row) for row in tx.execute(query).mappings()]
 
 
-def _lost(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[int]:
+def lost(tx: Transaction, *, is_gone: Callable[[str], bool]) -> list[int]:
+    """The activities whose process has died, by their numbers."""
     query = select(activities.c.id, activities.c.holder, activities.c.lease_until).where(
         activities.c.state.in_(UNDER_WAY)
     )

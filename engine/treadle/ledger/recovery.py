@@ -37,6 +37,16 @@ class DrivenRun:
     recoveries: int
     cancel_requested: bool
 
+    @property
+    def is_part(self) -> bool:
+        """Whether its flow run does more than this run: its key is the flow run's id, a slash, and more."""
+        return self.key is not None and self.key.startswith(f"{self.prefect_flow_run_id}/")
+
+    @property
+    def is_found_again(self) -> bool:
+        """Whether its flow run, when it is retried, finds this run by its key and goes on with it."""
+        return self.is_part or (self.key is not None and self.key == self.prefect_flow_run_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -96,11 +106,11 @@ def count_recovery(tx: Transaction, run_id: int) -> None:
 def end_shown_by(tx: Transaction, flow_run_id: str) -> Ended | None:
     """The end of the run or activity that a flow run of Prefect is about; None if it is about none.
 
-    A run that is only a part of what the flow run does says nothing of the whole: its key begins with the
-    flow run's id and goes on.
+    A run that is only a part of what the flow run does says nothing of the whole: see `DrivenRun.is_part`.
     """
+    is_part = runs.c.key.startswith(f"{flow_run_id}/", autoescape=True)
     of_run = select(runs.c.state, runs.c.error, runs.c.ended_at, runs.c.id).where(
-        runs.c.prefect_flow_run_id == flow_run_id, or_(runs.c.key.is_(None), runs.c.key == flow_run_id)
+        runs.c.prefect_flow_run_id == flow_run_id, or_(runs.c.key.is_(None), ~is_part)
     )
     for state, error, ended_at, run_id in tx.execute(of_run.order_by(runs.c.id.desc()).limit(1)):
         is_over = state not in {RunState.SUBMITTED, RunState.RUNNING}

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-_UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (0.001, "ms"))
+_UNITS = (
+    (86_400.0, 86_400.0, "d"),
+    (3600.0, 3600.0, "h"),
+    (60.0, 60.0, "min"),
+    (0.1, 1.0, "s"),
+    (0.001, 0.001, "ms"),
+)
+"""From how many seconds on a unit is used, its length, and its name."""
 _STEPS = (
     *(factor * power for power in (0.001, 0.01, 0.1, 1.0) for factor in (1.0, 2.0, 5.0)),
     *(10.0, 15.0, 30.0),
@@ -14,8 +21,8 @@ _STEPS = (
 
 def duration_text(seconds: float) -> str:
     """Return a time in its largest unit, with three digits: `1.5 h`."""
-    for size, name in _UNITS:
-        if seconds >= size:
+    for least, size, name in _UNITS:
+        if seconds >= least:
             return f"{_short(seconds / size)} {name}"
     return "0 s" if seconds <= 0 else f"{seconds * 1000:.2g} ms"
 

@@ -24,7 +24,7 @@ from treadle.ledger.runs import RunRecord
 from treadle.model.outputs import OUTPUT_KEYS, OUTPUT_KEYS_VARIABLE
 from treadle.model.placement import place_plan
 from treadle.model.states import RunState
-from treadle.runs.deployed_runs import new_deployed_run
+from treadle.runs.deployments.deployed_runs import new_deployed_run
 from treadle.runs.garbage import rarer_collections
 from treadle.runs.settle import wait_until_prefect_agrees
 from treadle.settings import Settings

@@ -100,7 +100,7 @@ class Up:
 
         def worker() -> int | None:
             found = [int(pid) for file in children.glob("*/children") for pid in file.read_text().split()]
-            return next((pid for pid in found if "treadle.runs.serving" in _command_line(pid)), None)
+            return next((pid for pid in found if "treadle.runs.workers.serving" in _command_line(pid)), None)
 
         return until(worker, "there is a worker")
 
@@ -136,6 +136,11 @@ class Up:
     def state(self, number: str) -> str:
         """The name of a flow run's state."""
         return str(self.flow_run(number)["state"]["name"])
+
+    def step_states(self, number: str) -> dict[str, str]:
+        """The states of a flow run's tasks, by their names."""
+        tasks = self.ask("POST", "/task_runs/filter", {"flow_runs": {"id": {"any_": [number]}}})
+        return {task["name"]: task["state"]["name"] for task in tasks}
 
     def cancel(self, number: str) -> None:
         """Press Cancel."""

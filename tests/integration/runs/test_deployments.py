@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 CREATE, MARK = "Create Items", "Mark Item"
 
 REFRESH = """
-from treadle.runs.deployments import refresh_deployments
+from treadle.runs.deployments.deploying import refresh_deployments
 print("\\n".join(refresh_deployments()))
 """
 

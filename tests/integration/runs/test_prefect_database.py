@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from treadle.api import Server
 from treadle.collect.functions import function_name, register_functions
-from treadle.ledger import Ledger, sqlite_url
+from treadle.ledger import Ledger, datasets, sqlite_url
+from treadle.model.dataset import Dataset, Item
 from treadle.model.task import Task, TaskPart, TaskType
 from treadle.testing.command import Command
 from treadle.testing.functions import nothing
@@ -41,13 +45,12 @@ def workflow(treadle: Command) -> str:
     return "growth"
 
 
-def import_items(treadle: Command, folder: Path, count: int) -> str:
+def add_items(treadle: Command, folder: Path, count: int) -> str:
     """Make a dataset of so many items; return its name."""
     name = f"growth {count}"
-    images = [{"zarr_url": f"{folder}/{number:05}"} for number in range(count)]
-    file = folder / "dataset.json"
-    file.write_text(json.dumps({"name": name, "zarr_dir": str(folder), "images": images}))
-    treadle("dataset", "import", str(file))
+    items = tuple(Item(zarr_url=f"{folder}/{number:05}") for number in range(count))
+    with Ledger(sqlite_url(treadle.home / "ledger.sqlite")) as ledger, ledger.writing() as tx:
+        datasets.create_dataset(tx, Dataset(name=name, zarr_dir=str(folder), items=items))
     return name
 
 
@@ -64,13 +67,20 @@ def settled(file: Path) -> DatabaseUse:
     return use
 
 
+def artifact_events(file: Path) -> Counter[str]:
+    """How many events about artifacts the server has stored, by kind."""
+    with closing(sqlite3.connect(file)) as database:
+        rows = database.execute("SELECT event FROM events WHERE event LIKE 'prefect.artifact%'")
+        return Counter(event for (event,) in rows)
+
+
 def test_a_run_of_ten_thousand_units_adds_less_than_200_kilobytes(
     treadle: Command, server: Server, workflow: str, tmp_path: Path
 ) -> None:
     file = server.folder / "prefect.sqlite"
-    treadle("run", workflow, "--dataset", import_items(treadle, tmp_path, 5))
-    dataset = import_items(treadle, tmp_path, ITEMS)
-    before = settled(file)
+    treadle("run", workflow, "--dataset", add_items(treadle, tmp_path, 5))
+    dataset = add_items(treadle, tmp_path, ITEMS)
+    before, announced = settled(file), artifact_events(file)
 
     run = treadle("run", workflow, "--dataset", dataset).data
 
@@ -78,5 +88,6 @@ def test_a_run_of_ten_thousand_units_adds_less_than_200_kilobytes(
     assert [step["done"] for step in run["steps"]] == [ITEMS] * STEPS
     grown = after.grown(before)
     assert {"task_run", "artifact", "events"} <= grown.keys(), "it is this run that is measured"
+    assert artifact_events(file) - announced == {"prefect.artifact-collection.created": 2 * STEPS + 3}
     assert after.used_bytes - before.used_bytes < LARGEST_GROWTH, grown
     assert sum(grown.values()) < LARGEST_GROWTH, grown

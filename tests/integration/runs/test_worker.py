@@ -69,8 +69,8 @@ class Pool:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
-    def start(self) -> str:
-        """Deploy the flow, as `prefect deploy` does, and run it."""
+    def start(self, state: str = "SCHEDULED") -> str:
+        """Deploy the flow, as `prefect deploy` does, and make a run of it in that state."""
         (self.folder / "flows").mkdir()
         (self.folder / "flows" / "plain.py").write_text(FLOW)
         flow = self.ask("POST", "/flows/", {"name": "plain"})
@@ -83,7 +83,8 @@ class Pool:
         }
         number = self.ask("POST", "/deployments/", deployment)["id"]
         parameters = {"file": str(self.gate), "note": str(self.note)}
-        made = self.ask("POST", f"/deployments/{number}/create_flow_run", {"parameters": parameters})
+        asked = {"parameters": parameters, "state": {"type": state}}
+        made = self.ask("POST", f"/deployments/{number}/create_flow_run", asked)
         return str(made["id"])
 
     def flow_run(self, number: str) -> dict[str, Any]:
@@ -157,3 +158,11 @@ def test_killed_driver_of_any_flow_is_crashed_at_once(pool: Pool) -> None:
 
         until(lambda: pool.state(run) == "Crashed", "it has crashed")
     assert "driver died" in pool.flow_run(run)["state"]["message"]
+
+
+def test_run_that_a_worker_took_and_did_not_start_is_started_by_the_next(pool: Pool) -> None:
+    pool.gate.touch()
+    run = pool.start("PENDING")
+
+    with pool.worker("next"):
+        until(lambda: pool.state(run) == "Completed", "the flow is completed")

@@ -47,7 +47,7 @@ def test_a_steps_row_has_every_figure(new_bench: NewBench) -> None:
         "units": 100,
         "done": 90,
         "failed": "4 timeout",
-        "running or waiting": 6,
+        "open": 6,
         "cached": 10,
         "p50 s": 0.123,
         "p95 s": 2.0,
@@ -63,7 +63,7 @@ def test_each_way_to_end_has_a_row() -> None:
     assert [(row["outcome"], row["units"]) for row in rows] == [
         ("done", 90),
         ("failed: timeout", 4),
-        ("running or waiting", 6),
+        ("open", 6),
         ("cached (of those done)", 10),
     ]
     assert len({tuple(row) for row in rows}) == 1, "rows of a table have the same keys"

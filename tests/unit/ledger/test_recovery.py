@@ -97,7 +97,9 @@ def test_the_end_of_a_run_is_that_of_its_flow_run(ledger: Ledger, driven: int) -
     assert (end.state, end.run_id) == ("done", driven)
 
 
-@pytest.mark.parametrize(("key", "is_whole"), [("flow", True), ("flow/1", False)])
+@pytest.mark.parametrize(
+    ("key", "is_whole"), [("flow", True), ("other", True), ("other/1", True), ("flow/1", False)]
+)
 def test_a_run_that_is_a_part_of_its_flow_run_says_nothing_of_the_whole(
     ledger: Ledger, driven: int, key: str, is_whole: bool
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from treadle.collect import CollectOptions
 from treadle.errors import ServerError
 from treadle.ledger import Ledger, sqlite_url
-from treadle.runs import collection_flow
+from treadle.runs.flows import collection
 from treadle.settings import Settings
 
 
@@ -28,14 +28,14 @@ def test_a_collection_that_never_began_is_the_servers_error(
         if fault is not None:
             raise fault
 
-    monkeypatch.setattr(collection_flow, "get_client", lambda **_: nullcontext())
-    monkeypatch.setattr(collection_flow, "_new_flow_run", lambda *_: None)
-    monkeypatch.setattr(collection_flow, "run_flow", run_flow)
+    monkeypatch.setattr(collection, "get_client", lambda **_: nullcontext())
+    monkeypatch.setattr(collection, "_new_flow_run", lambda *_: None)
+    monkeypatch.setattr(collection, "run_flow", run_flow)
     with (
         Ledger(sqlite_url(tmp_path / "ledger.sqlite")) as ledger,
         pytest.raises(ServerError, match=said) as error,
     ):
-        collection_flow.collect_in_flow(
+        collection.collect_in_flow(
             "tiny",
             CollectOptions(),
             settings=Settings(home=tmp_path),

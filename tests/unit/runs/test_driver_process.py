@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from treadle.compile.identity import is_alive, is_driver, is_gone, process_id
-from treadle.runs.driver_process import USERS_LOCK, Ending, remove_old_logs, start_detached
+from treadle.runs.workers.process import USERS_LOCK, Ending, remove_old_logs, start_detached
 
 OBEDIENT = "print('ready', flush=True); import time; time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {OBEDIENT}"

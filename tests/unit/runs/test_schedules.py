@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prefect.client.schemas.objects import DeploymentSchedule
 
 from treadle.errors import UsageError
-from treadle.runs.schedules import Schedule, with_slugs
+from treadle.runs.deployments.schedules import Schedule, with_slugs
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -95,3 +97,9 @@ def test_a_json_of_its_form_is_read() -> None:
     assert Schedule.from_json(given) == Schedule(
         rrule="FREQ=DAILY", parameters={"steps": {"a": {"b": 1}}}, active=False
     )
+
+
+def test_the_schedule_of_the_pages_is_one() -> None:
+    example = Path(__file__).parents[3] / "docs" / "examples" / "schedule.json"
+
+    assert Schedule.from_json(json.loads(example.read_text())).for_prefect().slug == "mondays"

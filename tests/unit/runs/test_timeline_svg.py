@@ -11,8 +11,8 @@ import pytest
 
 from treadle.cli.timeline import has_screen
 from treadle.model.timeline import Bar, Row, Span, Timeline
-from treadle.runs.timeline_files import ZOOM, write_timeline
-from treadle.runs.timeline_svg import WIDTH, draw
+from treadle.runs.timelines.files import ZOOM, write_timeline
+from treadle.runs.timelines.svg import WIDTH, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 BEGIN = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

@@ -49,9 +49,9 @@ def _step_parts(
         rows = [(plain(one.cause or one.state), str(one.count)) for one in figures.not_done]
         yield table(["cause", "units"], rows)
     for unit in entries:
-        place = f", in {nodes[unit.worker]}" if unit.worker and unit.worker in nodes else ""
-        item = f" ({unit.zarr_url})" if unit.zarr_url else ""
-        yield f"**unit {unit.index}**{plain(item)}: {plain(unit.cause or unit.state)}{plain(place)}"
+        place = f", in {plain(nodes[unit.worker])}" if unit.worker and unit.worker in nodes else ""
+        item = f" ({plain(unit.zarr_url)})" if unit.zarr_url else ""
+        yield f"**unit {unit.index}**{item}: {plain(unit.cause or unit.state)}{place}"
         if tail := _tail(unit.error or ""):
             yield block(tail)
     if entries:

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from treadle.compile.artifacts.failures import failures_text
 from treadle.compile.artifacts.links import timeline_path
+from treadle.compile.artifacts.markdown import plain
 from treadle.compile.artifacts.pictures import MOST_SHOWN, pictures_text
 from treadle.compile.artifacts.plan import plan_text
 from treadle.compile.artifacts.progress import Progress, progress_artifact
-from treadle.compile.artifacts.store import Artifact, ArtifactStore, Kind
+from treadle.compile.artifacts.store import Artifact, ArtifactStore
 from treadle.compile.artifacts.tables import outcome_rows, run_rows
 from treadle.compile.context import RunContext
 from treadle.compile.naming import flow_run_name, flow_run_tags, name_flow_run
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 UPDATE_SECONDS = 2.0
 TABLES_SECONDS = 20.0
+TABLES_SHARE = 0.05
+"""Of the time, to read the figures of very many units while they run."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ class RunArtifacts(Observer):
         self._steps: dict[int, Progress] = {}
         self._figures: dict[int, StepFigures] = {}
         self._unread: dict[int, Progress] = {}
-        self._tables_due = time.monotonic() + TABLES_SECONDS
+        self._tables_due = 0.0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -107,7 +110,7 @@ class RunArtifacts(Observer):
         from prefect.client.orchestration import get_client
 
         with get_client(sync_client=True) as client:
-            store = ArtifactStore(client, self._flow_run_id)
+            store = ArtifactStore(client, self._flow_run_id, self._record.id)
             store.recall()
             if self._is_whole:
                 self._introduce(client, store)
@@ -123,8 +126,9 @@ class RunArtifacts(Observer):
         plan, run_id = self._record.plan, self._record.id
         name = flow_run_name(plan.workflow.name, run_id)
         name_flow_run(client, self._flow_run_id, name, flow_run_tags(plan, run_id))
-        store.put(self._artifact("plan", "markdown", plan_text(self._record, self._context.profile)))
-        store.put(self._artifact("timeline", "image", timeline_path(run_id)))
+        text = plan_text(self._record, self._context.profile)
+        store.put(Artifact("plan", "markdown", text, "What the run does"))
+        store.put(Artifact("timeline", "image", timeline_path(run_id), "Steps and workers over time"))
 
     def _wait(self) -> tuple[dict[int, Progress], bool]:
         """Return the steps of which there is something to tell, once it is time to."""
@@ -146,10 +150,12 @@ class RunArtifacts(Observer):
         self._unread.update(steps)
         is_due = is_last or time.monotonic() >= self._tables_due
         wanted = {place: step for place, step in self._unread.items() if is_due or step.report}
-        if wanted or is_last:
+        begun = time.monotonic()
+        if wanted or is_due:
             self._tell_figures(store, wanted, is_last=is_last)
         if is_due:
-            self._tables_due = time.monotonic() + TABLES_SECONDS
+            now = time.monotonic()
+            self._tables_due = now + max(TABLES_SECONDS, (now - begun) / TABLES_SHARE)
 
     def _tell_figures(self, store: ArtifactStore, steps: Mapping[int, Progress], *, is_last: bool) -> None:
         for position, step in steps.items():
@@ -158,26 +164,23 @@ class RunArtifacts(Observer):
         with self._context.ledger.reading() as tx:
             run = runs.load_run(tx, self._record.id)
             failures = failures_text(tx, run, self._figures) if is_last and _has_failed(run) else ""
-        store.put(self._artifact("steps", "table", json.dumps(run_rows(run.steps, self._figures))))
+        rows = json.dumps(run_rows(run.steps, self._figures))
+        store.put(Artifact("steps", "table", rows, "Figures of all steps"))
         if failures:
-            store.put(self._artifact("failures", "markdown", failures, "Why the run failed"))
+            store.put(Artifact("failures", "markdown", failures, "Why the run failed"))
 
     def _tell_step(self, store: ArtifactStore, position: int, step: Progress) -> None:
-        run_id = self._record.id
+        run_id, name = self._record.id, plain(step.name)
         with self._context.ledger.reading() as tx:
             outcomes = usage.outcomes(tx, run_id, position).get(position, [])
             shown, declaring = pictures_of_step(tx, run_id, position, MOST_SHOWN) if step.report else ([], 0)
         figures = self._figures[position] = StepFigures(outcomes, step.cached)
-        name = f"step-{position}-figures"
-        store.put(self._artifact(name, "table", json.dumps(outcome_rows(figures)), "", step.task_run_id))
+        rows, what = json.dumps(outcome_rows(figures)), f"How units of **{name}** ended"
+        store.put(Artifact(f"step-{position}-figures", "table", rows, what, step.task_run_id))
         if shown:
             text = pictures_text(run_id, position, shown, declaring, self._record.plan.zarr_dir)
-            store.put(self._artifact(f"step-{position}-pictures", "markdown", text, "", step.task_run_id))
-
-    def _artifact(
-        self, name: str, kind: Kind, data: float | str, description: str = "", task_run_id: UUID | None = None
-    ) -> Artifact:
-        return Artifact(f"run-{self._record.id}-{name}", kind, data, description, task_run_id)
+            what = f"Pictures of **{name}**"
+            store.put(Artifact(f"step-{position}-pictures", "markdown", text, what, step.task_run_id))
 
 
 def _has_failed(run: RunRecord) -> bool:

@@ -52,4 +52,4 @@ def progress_artifact(run_id: int, position: int, step: Progress) -> Artifact:
     if step.report:
         lines.append(link("What its units printed", log_path(run_id, step=step.name)))
     text = "\n\n".join(line for line in lines if line)
-    return Artifact(f"run-{run_id}-step-{position}", "progress", step.percent, text, step.task_run_id)
+    return Artifact(f"step-{position}", "progress", step.percent, text, step.task_run_id)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 Kind = Literal["progress", "table", "markdown", "image"]
+NOTHING_YET: dict[Kind, float | str] = {"progress": 0.0, "table": "[]", "markdown": "", "image": ""}
 
 logger = logging.getLogger(__name__)
 
@@ -23,14 +24,14 @@ class Artifact:
     """One artifact as Prefect shows it.
 
     Attributes:
-        key: Its name; what has the same key later takes its place.
+        name: Its name within the run; its key in Prefect has the run's number before it.
         kind: How Prefect shows the data.
         data: Percent, rows as JSON text, markdown, or a picture's URL.
         description: Markdown beside it.
         task_run_id: The step that it belongs to; None for the whole run.
     """
 
-    key: str
+    name: str
     kind: Kind
     data: float | str
     description: str = ""
@@ -38,16 +39,18 @@ class Artifact:
 
 
 class ArtifactStore:
-    """The artifacts of one flow run.
+    """The artifacts of one run, in one flow run.
 
     Args:
         client: Speaks with Prefect's server.
         flow_run_id: The flow run.
+        run_id: The run.
     """
 
-    def __init__(self, client: SyncPrefectClient, flow_run_id: UUID) -> None:
+    def __init__(self, client: SyncPrefectClient, flow_run_id: UUID, run_id: int) -> None:
         self._client = client
         self._flow_run_id = flow_run_id
+        self._run_id = run_id
         self._ids: dict[tuple[str, UUID | None], UUID] = {}
         self._written: dict[str, Artifact] = {}
 
@@ -71,33 +74,42 @@ class ArtifactStore:
         from httpx import HTTPError
         from prefect.exceptions import PrefectException
 
-        if self._written.get(artifact.key) == artifact:
+        key = self._key(artifact)
+        if self._written.get(key) == artifact:
             return
         try:
             self._write(artifact)
         except (PrefectException, HTTPError) as error:
-            logger.warning("artifact_not_stored key=%s error=%r", artifact.key, error)
+            logger.warning("artifact_not_stored key=%s error=%r", key, error)
         else:
-            self._written[artifact.key] = artifact
+            self._written[key] = artifact
 
     def _write(self, artifact: Artifact) -> None:
-        from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+        from prefect.client.schemas.actions import ArtifactUpdate
 
-        known = self._ids.get((artifact.key, artifact.task_run_id))
-        if known is not None:
-            change = ArtifactUpdate(data=artifact.data, description=artifact.description)
-            document = change.model_dump(mode="json", exclude_unset=True)
-            self._client.request("PATCH", "/artifacts/{id}", path_params={"id": known}, json=document)
-            return
+        place = (self._key(artifact), artifact.task_run_id)
+        if place not in self._ids:
+            self._ids[place] = self._create(artifact)
+        change = ArtifactUpdate(data=artifact.data, description=artifact.description)
+        document = change.model_dump(mode="json", exclude_unset=True)
+        known = {"id": self._ids[place]}
+        self._client.request("PATCH", "/artifacts/{id}", path_params=known, json=document)
+
+    def _create(self, artifact: Artifact) -> UUID:
+        """Create an artifact without its content, which the server would keep in an event too."""
+        from prefect.client.schemas.actions import ArtifactCreate
+
         new = ArtifactCreate(
-            key=artifact.key,
+            key=self._key(artifact),
             type=artifact.kind,
-            description=artifact.description,
-            data=artifact.data,
+            data=NOTHING_YET[artifact.kind],
             flow_run_id=self._flow_run_id,
             task_run_id=artifact.task_run_id,
         )
         answer = self._client.request(
             "POST", "/artifacts/", json=new.model_dump(mode="json", exclude_unset=True)
         )
-        self._ids[artifact.key, artifact.task_run_id] = UUID(answer.json()["id"])
+        return UUID(answer.json()["id"])
+
+    def _key(self, artifact: Artifact) -> str:
+        return f"run-{self._run_id}-{artifact.name}"

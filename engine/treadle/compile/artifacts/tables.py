@@ -23,7 +23,7 @@ def outcome_rows(figures: StepFigures) -> list[Row]:
     rows = [_outcome_row("done", figures.done)] if figures.done else []
     rows += [_outcome_row(f"{one.state}: {one.cause or 'unknown'}", one) for one in figures.not_done]
     if figures.open:
-        rows.append({**_outcome_row("running or waiting", None), "units": figures.open})
+        rows.append({**_outcome_row("open", None), "units": figures.open})
     if figures.cached:
         rows.append({**_outcome_row("cached (of those done)", None), "units": figures.cached})
     return rows or [{**_outcome_row("planned", None), "units": 0}]
@@ -38,7 +38,7 @@ def _step_row(step: StepRecord, figures: StepFigures) -> Row:
         "units": figures.units if figures.outcomes else step.units,
         "done": done.count if done else 0,
         "failed": causes or 0,
-        "running or waiting": figures.open,
+        "open": figures.open,
         "cached": figures.cached,
         "p50 s": _seconds(done.p50_seconds if done else None),
         "p95 s": _seconds(done.p95_seconds if done else None),

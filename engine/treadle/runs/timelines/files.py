@@ -7,7 +7,7 @@ from pathlib import Path
 
 from treadle.errors import StorageFull
 from treadle.model.timeline import Timeline
-from treadle.runs.timeline_svg import draw
+from treadle.runs.timelines.svg import draw
 
 ZOOM = 2
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from treadle.compile.identity import driver_of, is_alive, process_id
 
-DRIVER = (sys.executable, "-P", "-m", "treadle.runs.driver")
+DRIVER = (sys.executable, "-P", "-m", "treadle.runs.workers.driver")
 IN_PLACE = "--in-place"
 """Argument of the driver: the flow is run in the folder that it is started in, whatever kind it is."""
 USERS_LOCK = "users.lock"

@@ -34,7 +34,6 @@ from treadle.settings import Settings, load_settings
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
-ENTRYPOINT = "treadle.runs.workflow_flow.run_workflow"
 STEPS_AT_ONCE = 10_000
 """A thread is started only for a step that is submitted."""
 

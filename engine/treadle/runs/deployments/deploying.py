@@ -21,7 +21,7 @@ from treadle.ledger import Ledger, datasets, sqlite_url, workflows
 from treadle.model.arguments import check_arguments
 from treadle.model.task import InstalledTask, TaskRef
 from treadle.model.workflow import Workflow
-from treadle.runs.deployed import (
+from treadle.runs.deployments.deployed import (
     WORKFLOW_TAG,
     Deployed,
     described,
@@ -31,9 +31,9 @@ from treadle.runs.deployed import (
     read_one,
     workflow_of,
 )
-from treadle.runs.schedules import Schedule, with_slugs
+from treadle.runs.deployments.schedules import Schedule, with_slugs
 from treadle.runs.submit import installed_tasks
-from treadle.runs.work_pool import WORK_POOL, ensure_work_pool
+from treadle.runs.workers.work_pool import WORK_POOL, ensure_work_pool
 from treadle.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import ConcurrencyOptions
     from prefect.client.schemas.responses import DeploymentResponse
 
-ENTRYPOINT = "treadle.runs.workflow_flow.run_workflow"
+ENTRYPOINT = "treadle.runs.flows.workflow.run_workflow"
 
 logger = logging.getLogger(__name__)
 

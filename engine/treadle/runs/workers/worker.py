@@ -9,6 +9,7 @@ Prefect imports this module for every command that looks for workers: it imports
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shlex
@@ -18,15 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import anyio
-from anyio.abc import TaskStatus
 from prefect.exceptions import InfrastructureNotAvailable, InfrastructureNotFound, ObjectNotFound
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 from pydantic import Field, PrivateAttr
 
 from treadle.compile.identity import is_alive, is_driver, is_gone
-from treadle.runs.driver_process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
-from treadle.runs.work_pool import WORKER_TYPE
+from treadle.runs.workers.process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
+from treadle.runs.workers.work_pool import WORKER_TYPE
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
@@ -100,9 +99,15 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         self,
         flow_run: FlowRun,
         configuration: DriverConfiguration,
-        task_status: TaskStatus[Any] | None = None,
+        task_status: Any = None,
     ) -> DriverResult:
-        """Start the driver of a flow run and wait for its end; it goes on where this is cancelled."""
+        """Start the driver of a flow run and wait for its end; it goes on where this is cancelled.
+
+        Args:
+            flow_run: The flow run.
+            configuration: What its process is started with.
+            task_status: Takes the driver's name once it has started; a `TaskStatus` of anyio's.
+        """
         name, process = start_detached(
             configuration.words,
             environment={key: value for key, value in configuration.env.items() if value is not None},
@@ -135,7 +140,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         ending = Ending(infrastructure_pid, by_itself=0, grace=grace_seconds)
         while not is_gone(infrastructure_pid):
             ending.press()
-            await anyio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _find_earlier(self) -> None:
         """Watch the drivers that earlier workers of this machine have left."""
@@ -165,10 +170,11 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         return flow_run_id in self._watched or flow_run_id in self._submitting_flow_run_ids
 
     async def _take_over(self, flow_run: FlowRun) -> None:
-        driver = flow_run.infrastructure_pid
-        if driver is None:
+        """Watch the driver that a flow run has; one of an earlier try is none."""
+        driver, state = flow_run.infrastructure_pid, flow_run.state
+        if state is not None and state.is_pending() and (driver is None or _has_ended(driver)):
             await self._start_stranded(flow_run)
-        elif is_driver(driver) and (is_alive(driver) or is_gone(driver)):
+        elif is_driver(driver) and driver is not None and (is_alive(driver) or is_gone(driver)):
             logger.info("driver_found prefect_run=%s driver=%s", flow_run.id, driver)
             self._occupy_slot(flow_run.id)
             try:
@@ -180,11 +186,13 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         """Schedule anew what a worker took, and was killed before it started a driver."""
         from prefect.states import AwaitingRetry
 
-        await anyio.sleep(STRANDED_SECONDS)
+        await asyncio.sleep(STRANDED_SECONDS)
         now = await self._asked(self.client.read_flow_run, flow_run.id)
-        if now is None or now.infrastructure_pid is not None or self._is_mine(now.id):
+        if now is None or self._is_mine(now.id):
             return
-        if now.state is not None and now.state.is_pending():
+        if now.infrastructure_pid != flow_run.infrastructure_pid:
+            await self._take_over(now)
+        elif now.state is not None and now.state.is_pending():
             again: State[Any] = AwaitingRetry(
                 message="The worker that took it ended before it could start it."
             )
@@ -203,7 +211,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
         try:
             ending, asked_at = Ending(driver), time.monotonic()
             while not is_gone(driver):
-                await anyio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
                 if process is not None:
                     process.poll()
                 if time.monotonic() - asked_at >= ASK_SECONDS:
@@ -212,7 +220,7 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
                     if flow_run is not None and flow_run.state is not None and flow_run.state.is_cancelling():
                         ending.press()
             if process is None:  # another one may have been started that is not known yet
-                await anyio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
             await self._conclude(flow_run_id, driver, was_told=ending.has_told)
         finally:
             self._watched.discard(flow_run_id)
@@ -229,16 +237,16 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
             return  # it was retried at once, and its next driver is about to start
         from prefect.states import Cancelled
 
-        from treadle.runs.endings import is_open, state_after, tell_steps_of
+        from treadle.runs.workers.endings import is_open, state_after, tell_steps_of
 
         if flow_run.state is not None and was_told and flow_run.state.is_crashed():
             state: State[Any] = Cancelled(message="It was cancelled, and ended by its worker.")
             await self._asked(self.client.set_flow_run_state, flow_run_id, state, force=True)
         elif flow_run.state is not None and is_open(flow_run.state):
-            state = await anyio.to_thread.run_sync(state_after, flow_run)
+            state = await asyncio.to_thread(state_after, flow_run)
             logger.info("driver_ended prefect_run=%s state=%s", flow_run_id, state.name)
             await self._asked(self.client.set_flow_run_state, flow_run_id, state, force=True)
-            await self._asked(anyio.to_thread.run_sync, tell_steps_of, flow_run_id)
+            await self._asked(asyncio.to_thread, tell_steps_of, flow_run_id)
 
     async def _asked(self, ask: Any, *arguments: Any, **more: Any) -> Any:
         """Ask Prefect's server until it answers; None where there is no such flow run any more."""
@@ -252,4 +260,8 @@ class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResul
                 return None
             except (PrefectException, HTTPError) as error:
                 logger.warning("prefect_not_answering error=%r", error)
-                await anyio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _has_ended(driver: str) -> bool:
+    return is_driver(driver) and is_gone(driver)

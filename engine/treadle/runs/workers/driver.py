@@ -1,7 +1,7 @@
 """The process of one flow run: runs it in its main thread as Prefect's engine does, and outlives its worker.
 
-Run as `python -P -m treadle.runs.driver`, with the flow run's id and Prefect's address and secret in the
-environment. The server may be restarted meanwhile: what Prefect could not be told it is told in the end.
+Run as `python -P -m treadle.runs.workers.driver`, with the flow run's id and Prefect's address and secret in
+the environment. The server may be restarted meanwhile: what Prefect could not be told it is told in the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from treadle.compile.identity import this_driver
-from treadle.runs.driver_process import IN_PLACE
+from treadle.runs.workers.process import IN_PLACE
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -39,7 +39,7 @@ def main() -> None:
             sys.argv = ["prefect.engine", number]
             runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)
     finally:
-        from treadle.runs.endings import tell_end
+        from treadle.runs.workers.endings import tell_end
 
         tell_end(number, PATIENCE_SECONDS)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from treadle.errors import AlreadyExists, ServerError, UnknownName
-from treadle.runs.schedules import Schedule
+from treadle.runs.deployments.schedules import Schedule
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -16,7 +16,7 @@ def ensure_work_pool(client: SyncPrefectClient) -> None:
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-    from treadle.runs.worker import TreadleWorker
+    from treadle.runs.workers.worker import TreadleWorker
 
     try:
         client.read_work_pool(WORK_POOL)

@@ -21,8 +21,8 @@ from treadle.ledger.jobs import JobRow
 from treadle.ledger.recovery import DrivenRun
 from treadle.model.states import RUN_TRANSITIONS, RunState, StepState
 from treadle.runs.cancel import cancel
-from treadle.runs.driver_process import start_detached
-from treadle.runs.endings import DIED, ended_state, open_ledger, tell_steps
+from treadle.runs.workers.endings import DIED, ended_state, open_ledger, tell_steps
+from treadle.runs.workers.process import start_detached
 from treadle.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +47,12 @@ def look(settings: Settings) -> None:
     from prefect.client.orchestration import get_client
 
     with open_ledger(settings) as ledger, get_client(sync_client=True) as client:
-        with ledger.writing() as tx:
-            activities.end_lost(tx, is_gone=is_gone)
         with ledger.reading() as tx:
+            lost = activities.lost(tx, is_gone=is_gone)
             abandoned = recovery.abandoned_runs(tx, is_gone=is_gone, is_alive=is_alive)
+        if lost:
+            with ledger.writing() as tx:
+                activities.end_lost(tx, is_gone=is_gone)
         for run in abandoned:
             try:
                 _settle(settings, ledger, client, run)
@@ -70,8 +72,10 @@ def _settle(settings: Settings, ledger: Ledger, client: SyncPrefectClient, run: 
     cancelled = flow_run is not None and flow_run.state is not None and flow_run.state.is_cancelled()
     if cancelled or run.cancel_requested:
         cancel(ledger, run.id)
+        if flow_run is not None:
+            tell_steps(client, ledger, flow_run.id)
         return
-    recovers = run.recoveries < settings.recover and _can_recover(run, flow_run)
+    recovers = run.recoveries < settings.recover and (_can_retry(run, flow_run) or not run.is_part)
     if not _record_death(ledger, run, flow_run, of=settings.recover if recovers else 0):
         return
     if flow_run is not None:
@@ -120,9 +124,14 @@ def _comes_again(settings: Settings, ledger: Ledger, run: DrivenRun) -> bool:
 
 
 def _end_jobs(settings: Settings, ledger: Ledger, run: DrivenRun) -> bool:
-    """End the jobs that units of the run were to run in; return whether that is done."""
+    """End the jobs that units of the run were to run in; return whether that is done.
+
+    Jobs of a driver that has taken the run up meanwhile are none of these.
+    """
     left: dict[str, list[JobRow]] = defaultdict(list)
     with ledger.reading() as tx:
+        if leases.holder_of(tx, run.id, is_gone=is_gone) is not None:
+            return False
         for job in jobs.open_jobs(tx, run.id):
             left[job.cluster].append(job)
     for cluster, rows in left.items():
@@ -152,9 +161,9 @@ def _end_jobs(settings: Settings, ledger: Ledger, run: DrivenRun) -> bool:
     return True
 
 
-def _can_recover(run: DrivenRun, flow_run: FlowRun | None) -> bool:
-    """Whether the run can be taken up without its asker: as a retry, or because it is all that was asked."""
-    return run.key is None or (flow_run is not None and flow_run.deployment_id is not None)
+def _can_retry(run: DrivenRun, flow_run: FlowRun | None) -> bool:
+    """Whether the run goes on when its flow run is retried, for which that needs a deployment."""
+    return run.is_found_again and flow_run is not None and flow_run.deployment_id is not None
 
 
 def _record_death(ledger: Ledger, run: DrivenRun, flow_run: FlowRun | None, *, of: int) -> bool:
@@ -166,7 +175,7 @@ def _record_death(ledger: Ledger, run: DrivenRun, flow_run: FlowRun | None, *, o
         flow_run: Its flow run.
         of: How often it may be taken up by itself; 0 if it is not this time.
     """
-    retry = "Retry in Prefect's UI or with " if flow_run is not None and flow_run.deployment_id else ""
+    retry = "Retry in Prefect's UI or with " if _can_retry(run, flow_run) else ""
     text = (
         f"The run's driver died. It is taken up again, for the {run.recoveries + 1}. time of {of}."
         if of
@@ -190,10 +199,10 @@ def _record_death(ledger: Ledger, run: DrivenRun, flow_run: FlowRun | None, *, o
 
 
 def _recover(settings: Settings, client: SyncPrefectClient, run: DrivenRun, flow_run: FlowRun | None) -> None:
-    """Have the run taken up: by a worker if its flow run has a deployment, else by a process of its own."""
+    """Have the run taken up: by a worker if its flow run can be retried, else by a process of its own."""
     from prefect.states import AwaitingRetry
 
-    if flow_run is not None and flow_run.deployment_id is not None:
+    if flow_run is not None and _can_retry(run, flow_run):
         again: State[Any] = AwaitingRetry(message=f"The driver of run {run.id} died; it is taken up again.")
         client.set_flow_run_state(flow_run.id, again)
         return

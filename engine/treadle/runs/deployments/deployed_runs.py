@@ -11,7 +11,7 @@ from treadle.compile.form_values import values_of
 from treadle.compile.naming import flow_run_name, flow_run_tags, prefect_name
 from treadle.ledger import runs
 from treadle.model.plan import Plan
-from treadle.runs.deployed import deployments_of, prefect_client
+from treadle.runs.deployments.deployed import deployments_of, prefect_client
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun

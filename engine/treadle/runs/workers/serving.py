@@ -1,7 +1,7 @@
 """Works beside the server: runs what people start in the UI, and looks after runs whose driver died.
 
-Run as `python -m treadle.runs.serving`, with Prefect's address and secret in the environment. It ends at
-SIGTERM, and when its standard input is closed, which is when its starter has died. The drivers that it has
+Run as `python -m treadle.runs.workers.serving`, with Prefect's address and secret in the environment. It ends
+at SIGTERM, and when its standard input is closed, which is when its starter has died. The drivers that it has
 started go on.
 """
 
@@ -22,11 +22,11 @@ from prefect.exceptions import PrefectException
 from prefect.types.entrypoint import EntrypointType
 
 from treadle.errors import TreadleError
-from treadle.runs import collection_flow, upkeep_flow
-from treadle.runs.deployments import refresh_deployments
-from treadle.runs.reaper import look
-from treadle.runs.work_pool import WORK_POOL, ensure_work_pool
-from treadle.runs.worker import TreadleWorker
+from treadle.runs.deployments.deploying import refresh_deployments
+from treadle.runs.flows import collection, upkeep
+from treadle.runs.workers.reaper import look
+from treadle.runs.workers.work_pool import WORK_POOL, ensure_work_pool
+from treadle.runs.workers.worker import TreadleWorker
 from treadle.settings import Settings, load_settings
 
 NAME = "treadle up"
@@ -42,8 +42,8 @@ async def serve() -> None:
     """Register the deployments, then run what is asked of them, until SIGTERM or SIGINT."""
     settings = load_settings()
     await asyncio.to_thread(_make_work_pool)
-    await _register(collection_flow.collect_package, collection_flow.DEPLOYMENT)
-    await _register(upkeep_flow.upkeep, upkeep_flow.DEPLOYMENT, cron=upkeep_flow.CRON)
+    await _register(collection.collect_package, collection.DEPLOYMENT)
+    await _register(upkeep.upkeep, upkeep.DEPLOYMENT, cron=upkeep.CRON)
     if settings.plugin_folders or settings.git_plugins:
         await _start_upkeep()
     async with asyncio.TaskGroup() as group:
@@ -101,7 +101,7 @@ async def _register(flow: Flow[..., Any], name: str, *, cron: str | None = None)
 
 async def _start_upkeep() -> None:
     async with get_client() as client:
-        found = await client.read_deployment_by_name(f"{upkeep_flow.FLOW}/{upkeep_flow.DEPLOYMENT}")
+        found = await client.read_deployment_by_name(f"{upkeep.FLOW}/{upkeep.DEPLOYMENT}")
         await client.create_flow_run_from_deployment(found.id, name="plugins at start")
 
 

@@ -1,0 +1,1 @@
+"""Workflows as deployments of Prefect: forms, schedules, and runs that they know again."""
