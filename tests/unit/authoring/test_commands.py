@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -132,3 +133,11 @@ def test_changed_command_is_another_version_and_the_same_one_is_the_same() -> No
 def test_resources_are_the_task_s() -> None:
     task = gzip(resources={"memory": "2G", "cpus": 2})
     assert task.task.part(Part.PARALLEL).meta == {"mem": 2000, "cpus_per_task": 2}
+
+
+def test_example_of_the_documentation_stores_its_workflow() -> None:
+    example = Path(__file__).parents[3] / "docs" / "examples" / "flows" / "commands.py"
+    runpy.run_path(str(example))
+    [compress, digests] = treadle.Workflow.load("archive").definition.steps
+    assert compress.args(Part.PARALLEL)["level"] == 9
+    assert (digests.task.name, digests.needs) == ("digests", ("compress",))
