@@ -18,6 +18,7 @@ from treadle.authoring.resources import Resources, meta
 from treadle.authoring.tasks import TaskHandle
 from treadle.errors import WorkflowInvalid
 from treadle.execute.builtin.command import OWN, check_words, placeholders
+from treadle.execute.worker import is_worker
 from treadle.model.builtin import COMMAND_PROPERTIES, command_task_of
 from treadle.model.problems import listed
 from treadle.model.task import Task, TaskType
@@ -189,7 +190,10 @@ def _task(name: str, kind: TaskType, schema: dict[str, JsonValue], more: Mapping
 
 
 def _install(task: Task) -> TaskHandle:
-    from treadle.runs.builtin import register_programs
+    """Record the task; a worker that imports the module of a function finds it recorded."""
+    if not is_worker():
+        from treadle.runs.builtin import register_programs
 
-    register_programs(held.session().ledger, package=task.package, version=task.version, tasks=[task])
+        ledger = held.session().ledger
+        register_programs(ledger, package=task.package, version=task.version, tasks=[task])
     return TaskHandle(task)
