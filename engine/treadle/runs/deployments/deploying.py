@@ -179,7 +179,7 @@ def pause_deployment(name: str, *, paused: bool, schedule: str | None = None) ->
 
 
 def refresh_deployments() -> list[str]:
-    """Bring the forms of all deployments of workflows up to date; nothing is written where nothing changed.
+    """Bring all deployments of workflows up to date; nothing is written where nothing changed.
 
     A form changes with its workflow, the schemas of its tasks, the datasets, and the clusters that the
     settings have now. A deployment whose form cannot be made, or whose own parameters would not fit it, is
@@ -216,9 +216,11 @@ def _refresh(
     except UsageError as error:
         logger.info("form_not_refreshed deployment=%s error=%s", deployment.id, error)
         return False
-    if (form, base.version) == (deployment.parameter_openapi_schema, deployment.version):
+    there = (deployment.parameter_openapi_schema, deployment.version, deployment.entrypoint)
+    if there == (form, base.version, ENTRYPOINT):
         return False
     update = DeploymentUpdate(
+        entrypoint=ENTRYPOINT,
         parameter_openapi_schema=form,
         version=base.version,
         description=base.workflow.description or "",
