@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -48,9 +49,9 @@ class Screenshots:
 
     folder: Path
 
-    def take(self, page: Page, name: str, *, whole: bool = False) -> None:
-        """Keep what the page shows now, or all of it."""
-        page.screenshot(path=self.folder / f"{name}.png", full_page=whole)
+    def take(self, page: Page, name: str) -> None:
+        """Keep what the page shows now."""
+        page.screenshot(path=self.folder / f"{name}.png")
 
 
 @pytest.fixture(scope="session")
@@ -135,18 +136,16 @@ class Form:
         self.page.get_by_role("button", name="Submit").click()
 
     def start(self) -> RunPage:
-        """Submit it, again where the server is too busy to take it, and open the page of the run."""
-        link, busy = (
-            self.page.get_by_role("link", name="View run"),
-            self.page.get_by_text("Service Unavailable"),
-        )
-        while True:
+        """Submit it, again where a busy server has not taken it, and open the page of the run."""
+        link = self.page.get_by_role("link", name="View run")
+        deadline = time.monotonic() + LONG / 1000
+        while not link.is_visible():
+            assert time.monotonic() < deadline, self.page.get_by_role("region").all_inner_texts()
             self.submit()
-            expect(link.or_(busy).first).to_be_visible(timeout=LONG)
-            if link.is_visible():
-                link.click()
-                return RunPage(self.page, self.workflow)
-            expect(busy).to_be_hidden(timeout=LONG)
+            with contextlib.suppress(AssertionError):
+                expect(link).to_be_visible(timeout=20_000)
+        link.click()
+        return RunPage(self.page, self.workflow)
 
 
 @pytest.fixture

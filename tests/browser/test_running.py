@@ -102,6 +102,7 @@ def test_workflow_is_filled_in_started_watched_and_understood(
     refusal = form.page.get_by_label("Min Area").evaluate("field => field.validationMessage")
     assert refusal == "Value must be greater than or equal to 1."
     form.fill("Min Area", "80")
+    screenshots.take(form.page, "form")
 
     form.fill("Memory", "lots")
     form.submit()
@@ -109,7 +110,6 @@ def test_workflow_is_filled_in_started_watched_and_understood(
     screenshots.take(form.page, "form-refused")
     assert [answer.status for answer in answers if answer.url.endswith("/create_flow_run")] == [409]
     form.fill("Memory", "2G")
-    screenshots.take(form.page, "form", whole=True)
 
     run = form.start()
     run.wait_for("Running")
