@@ -51,7 +51,10 @@ def look(run: Any, server: Server) -> None:
     subprocess.run([sys.executable, "-c", LOOK], env=environment, check=True)
 
 
-def test_run_whose_driver_is_in_a_job_is_left_alone(slurm_run: Any, server: Server) -> None:
+def test_run_whose_driver_is_in_a_job_is_left_alone(
+    slurm_run: Any, server: Server, configure_slurm: Callable[..., None]
+) -> None:
+    configure_slurm(**{"driver.time": "00:05:00", "driver.cpus": 1, "driver.memory": 1000})
     slurm_run.gate.touch()
     slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
     with slurm_run.started("--driver", "job"):
@@ -61,6 +64,7 @@ def test_run_whose_driver_is_in_a_job_is_left_alone(slurm_run: Any, server: Serv
         assert slurm_run.treadle("show", str(slurm_run.id)).data["state"] == "running"
         slurm_run.gate.touch()
         assert slurm_run.outcome()["state"] == "done"
+    slurm_run.wait_for(lambda: nothing_is_left(slurm_run), 30)
 
 
 def test_jobs_of_a_driver_that_died_with_its_helper_are_ended_by_who_looks_after_the_dead(
