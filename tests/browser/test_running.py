@@ -131,7 +131,6 @@ def test_workflow_is_filled_in_started_watched_and_understood(
 
     page.goto(run_url)
     run.wait_for("Completed")
-    screenshots.take(page, "run")
     run.open_artifact(f"run-{number}-steps")
     for step in ("segment", "outline", "archive"):
         run.until(page.get_by_role("row", name=f"{step} done 3 3"))
