@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def plate(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Plate:
+def plate(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plate]:
     """The images, imported, and a deployed workflow that measures them."""
     plate = Plate(Command(server.folder.parent), tmp_path_factory.mktemp("plate"))
     plate.leaves.mkdir()
@@ -85,7 +85,8 @@ def plate(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Plate:
         treadle("dataset", "create", name, "--dir", str(plate.folder / name))
     treadle("run", "import", "--dataset", "plate 2")
     treadle("deploy", "cells")
-    return plate
+    yield plate
+    plate.give_leave(*WELLS)  # so that no run waits for ever, whatever went wrong
 
 
 def test_workflow_is_filled_in_started_watched_and_understood(
@@ -131,7 +132,6 @@ def test_workflow_is_filled_in_started_watched_and_understood(
 
     page.goto(run_url)
     run.wait_for("Completed")
-    screenshots.take(page, "run")
     run.open_artifact(f"run-{number}-steps")
     for step in ("segment", "outline", "archive"):
         run.until(page.get_by_role("row", name=f"{step} done 3 3"))
