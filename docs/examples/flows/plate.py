@@ -28,7 +28,7 @@ plate.add(
 )
 
 if __name__ == "__main__":
-    dataset = treadle.Dataset.create("plate", "plate-data", exist_ok=True)
+    dataset = treadle.Dataset.create("my-plate", "plate-data", exist_ok=True)
     print(plate.plan(dataset))
     result = plate.run(dataset).raise_for_state()
     for item in result.items:

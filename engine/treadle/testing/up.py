@@ -112,9 +112,11 @@ class Up:
                 with httpx.Client(
                     base_url=self.api_url, auth=("treadle", self._secret), timeout=30
                 ) as client:
-                    return client.request(method, path, json=body)
+                    response = client.request(method, path, json=body)
             except httpx.TransportError:
                 return None
+            # Prefect's server says so while its database is locked, and its own clients ask again.
+            return None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else response
 
         response = until(answer, f"{method} {path} is answered")
         assert response.is_success, response.text

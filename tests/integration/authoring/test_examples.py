@@ -31,7 +31,7 @@ def run(treadle: Command, folder: Path, words: list[str]) -> list[str]:
 
 def test_the_workflow_prints_its_plan_and_its_sizes(treadle: Command, folder: Path) -> None:
     [head, _, create, measure, *items] = run(treadle, folder, [sys.executable, "plate.py"])
-    assert head.startswith("'plate' on 'plate'")
+    assert head.startswith("'plate' on 'my-plate'")
     assert create.startswith("create")
     assert "time=0-00:10:00" in measure
     assert len(items) == 4

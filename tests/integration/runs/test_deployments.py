@@ -102,7 +102,7 @@ def test_a_run_has_the_arguments_of_its_form_over_the_deployments_over_the_workf
 
     # Then it has run with them
     assert (ended["state_type"], ended["name"].rpartition(" ")[0]) == ("COMPLETED", bench.name)
-    assert {bench.name, "mine", "treadle:workflow"} <= set(ended["tags"])
+    assert {f"workflow:{bench.name}", "mine", "treadle:workflow"} <= set(ended["tags"])
     run = run_of(treadle, ended)
     assert run["prefect_flow_run_id"] == made["id"]
     items = {name: item["attributes"]["mark"] for name, item in bench.items.items()}
