@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 WORK_POOL = "treadle"
-WORKER_TYPE = "treadle"
 
 
 def ensure_work_pool(client: SyncPrefectClient) -> None:
@@ -23,7 +22,7 @@ def ensure_work_pool(client: SyncPrefectClient) -> None:
     except ObjectNotFound:
         pool = WorkPoolCreate(
             name=WORK_POOL,
-            type=WORKER_TYPE,
+            type=TreadleWorker.type,
             description="Runs of Treadle's deployments, driven by processes that outlive their worker.",
             base_job_template=TreadleWorker.get_default_base_job_template(),
         )

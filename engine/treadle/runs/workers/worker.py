@@ -25,7 +25,6 @@ from pydantic import Field, PrivateAttr
 
 from treadle.compile.identity import is_alive, is_driver, is_gone
 from treadle.runs.workers.process import DRIVER, IN_PLACE, Ending, remove_old_logs, start_detached
-from treadle.runs.workers.work_pool import WORKER_TYPE
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
@@ -77,7 +76,7 @@ class DriverResult(BaseWorkerResult):
 class TreadleWorker(BaseWorker[DriverConfiguration, DriverVariables, DriverResult]):
     """Starts drivers, watches them to their end, and finds those of earlier workers again."""
 
-    type = WORKER_TYPE
+    type = "treadle"
     job_configuration = DriverConfiguration
     job_configuration_variables = DriverVariables
     _description = "Flow runs in processes of this machine that outlive the worker which started them."
