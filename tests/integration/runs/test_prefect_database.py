@@ -6,16 +6,18 @@ import json
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from treadle.api import Server
+from treadle.api import Server, local_server
 from treadle.collect.functions import function_name, register_functions
 from treadle.ledger import Ledger, datasets, sqlite_url
 from treadle.model.dataset import Dataset, Item
 from treadle.model.task import Task, TaskPart, TaskType
+from treadle.settings import Settings
 from treadle.testing.command import Command
 from treadle.testing.functions import nothing
 from treadle.testing.prefect_database import DatabaseUse, database_use
@@ -25,6 +27,23 @@ pytestmark = pytest.mark.integration
 STEPS = 3
 ITEMS = 3_400
 LARGEST_GROWTH = 200_000
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of its own: in a database that others fill, pages are split that this run did not ask for."""
+    return tmp_path_factory.mktemp("growth")
+
+
+@pytest.fixture(scope="module")
+def treadle(home: Path) -> Command:
+    return Command(home)
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[Server]:
+    with local_server(Settings(home=home, port=0)) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
