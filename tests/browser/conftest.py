@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
@@ -8,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -136,15 +136,12 @@ class Form:
         self.page.get_by_role("button", name="Submit").click()
 
     def start(self) -> RunPage:
-        """Submit it, again where a busy server has not taken it, and open the page of the run."""
-        link = self.page.get_by_role("link", name="View run")
-        deadline = time.monotonic() + LONG / 1000
-        while not link.is_visible():
-            assert time.monotonic() < deadline, self.page.get_by_role("region").all_inner_texts()
+        """Submit it and open the page of the run; the message that leads there may be gone too soon."""
+        with self.page.expect_response("**/create_flow_run", timeout=LONG) as answered:
             self.submit()
-            with contextlib.suppress(AssertionError):
-                expect(link).to_be_visible(timeout=20_000)
-        link.click()
+        started = answered.value
+        assert started.ok, started.text()
+        self.page.goto(urljoin(self.page.url, f"/prefect/v2/runs/flow-run/{started.json()['id']}"))
         return RunPage(self.page, self.workflow)
 
 

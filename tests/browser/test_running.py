@@ -119,7 +119,7 @@ def test_workflow_is_filled_in_started_watched_and_understood(
 
     run.open_step("archive")
     run.open_artifact(f"run-{number}-step-2")
-    expect(page.get_by_text("0 done, 0 failed, of 3 units")).to_be_visible(timeout=LONG)
+    run.until(page.get_by_text("0 done, 0 failed, of 3 units"))
     plate.give_leave("A01")
     run.until(page.get_by_text("1 done, 0 failed, of 3 units"))
     screenshots.take(page, "progress")

@@ -28,7 +28,11 @@ def create_app(secret: str, settings: Settings) -> Gate:
     """
     from prefect.server.api.server import create_app as create_prefect
     from prefect.server.schemas.ui import UISettings
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
+    from treadle.api.database import let_transactions_wait
+
+    let_transactions_wait(PREFECT_API_DATABASE_CONNECTION_URL.value())
     prefect = create_prefect()
 
     @asynccontextmanager

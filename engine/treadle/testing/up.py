@@ -105,18 +105,16 @@ class Up:
         return until(worker, "there is a worker")
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask Prefect's server, as often as it takes to get an answer; return that as JSON."""
+        """Ask Prefect's server, also while it starts again; return its answer as JSON."""
 
         def answer() -> httpx.Response | None:
             try:
                 with httpx.Client(
                     base_url=self.api_url, auth=("treadle", self._secret), timeout=30
                 ) as client:
-                    response = client.request(method, path, json=body)
+                    return client.request(method, path, json=body)
             except httpx.TransportError:
                 return None
-            # Prefect's server says so while its database is locked, and its own clients ask again.
-            return None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else response
 
         response = until(answer, f"{method} {path} is answered")
         assert response.is_success, response.text
