@@ -6,6 +6,7 @@ blocks, which Prefect stores encrypted. Call this with Prefect's address and sec
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -247,8 +248,9 @@ def _at_end(moments: Collection[Moment], workflow: str | None) -> EventTrigger:
 
 
 def _save(block: Block, name: str) -> UUID:
-    """Store a block under a name made of the notification's; return its id."""
-    slug = re.sub(r"[^a-z0-9]+", "-", f"treadle-{name}".lower()).strip("-")
+    """Store a block under a name of its own, made of the notification's; return its id."""
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    slug = f"treadle-{readable}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
     number = block.save(slug, overwrite=True)
     if not isinstance(number, UUID):
         raise TypeError("the caller is not asynchronous")
