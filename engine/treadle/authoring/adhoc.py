@@ -16,7 +16,7 @@ from treadle.authoring.options import Options
 from treadle.authoring.outcome import is_of_values
 from treadle.authoring.resources import meta, overlay
 from treadle.authoring.session import Session
-from treadle.errors import DatasetInvalid, NothingSelected, UsageError
+from treadle.errors import DatasetInvalid, NothingSelected, TreadleError, UsageError
 from treadle.ledger import datasets, runs
 from treadle.model.dataset import Dataset, Item, dataset_from_json
 from treadle.model.policy import OnFailure, Retries
@@ -76,15 +76,20 @@ class AdHoc:
             return found
         stored = self.dataset.model_copy(update={"name": f"map-{uuid4().hex[:12]}"})
         with session.ledger.writing() as tx:
-            datasets.create_dataset(tx, stored, transient=True)
+            dataset_id = datasets.create_dataset(tx, stored, transient=True)
         request = Request(
             self.workflow,
             stored.name,
             cluster=self.options.cluster,
             overrides=overlay(self.options.of_run, "the run"),
         )
-        self._check_all_are_selected(request, session)
-        return request.submit(session, key=key)
+        try:
+            self._check_all_are_selected(request, session)
+            return request.submit(session, key=key)
+        except TreadleError:
+            with session.ledger.writing() as tx:
+                datasets.delete_dataset(tx, dataset_id)
+            raise
 
     def _check_all_are_selected(self, request: Request, session: Session) -> None:
         [planned] = request.plan(session).steps

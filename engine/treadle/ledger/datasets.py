@@ -58,6 +58,12 @@ def create_dataset(tx: Transaction, dataset: Dataset, *, transient: bool = False
     return dataset_id
 
 
+def delete_dataset(tx: Transaction, dataset_id: int) -> None:
+    """Take out a dataset that no run has worked on, with its items; `tx` is a writing transaction."""
+    tx.execute(delete(items).where(items.c.dataset_id == dataset_id))
+    tx.execute(delete(datasets).where(datasets.c.id == dataset_id))
+
+
 def load_dataset(tx: Transaction, name: str) -> tuple[int, Dataset]:
     """The id of a dataset, and the dataset with all its items.
 

@@ -228,18 +228,28 @@ def test_a_flow_run_that_is_entered_again_after_its_death_goes_on(
     assert [counts[x] for x in "012"] == [1, 1, 1]
 
 
-def test_items_without_the_types_that_a_task_wants_are_refused(script: Any) -> None:
-    said = script.run(
+def test_items_without_the_types_that_a_task_wants_are_refused_and_leave_no_dataset(script: Any) -> None:
+    said, left = script.run(
         HEAD
         + """
+from sqlalchemy import func, select
+from treadle.authoring import held
+from treadle.ledger.tables import datasets
+
+def count():
+    with held.session().ledger.reading() as tx:
+        return tx.scalar(select(func.count()).select_from(datasets))
+
 if __name__ == "__main__":
     act = treadle.load_task("treadle-tasks-mock", "Act on Marked Item")
+    before = count()
     try:
         act.map([treadle.Item(zarr_url="/d/a", types={"marked": True}), treadle.Item(zarr_url="/d/b")])
     except treadle.errors.NothingSelected as error:
-        print(json.dumps(str(error)))
+        print(json.dumps([str(error), count() - before]))
 """
     )
+    assert left == 0
     assert said.startswith("1 of 2 items are not what the task 'Act on Marked Item' works on.")
 
 
