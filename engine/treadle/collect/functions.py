@@ -71,6 +71,24 @@ def register_functions(ledger: Ledger, *, package: str, version: str, tasks: Seq
         for part in sorted(task.type.parts):
             if task.part(part).function is None:
                 raise SourceInvalid(f"The {part} part of task {task.name!r} is not a function.")
+    return add_engine_package(ledger, package=package, version=version, root=sys.prefix, tasks=tasks)
+
+
+def add_engine_package(
+    ledger: Ledger, *, package: str, version: str, root: str, tasks: Sequence[Task]
+) -> PackageRecord:
+    """Record tasks that run in this process's own environment, as a package of origin `python`.
+
+    Args:
+        ledger: Where they are recorded.
+        package: Name of the package, as workflows are to call it.
+        version: Its version.
+        root: Folder that the executables of its tasks are in.
+        tasks: All its tasks.
+
+    Raises:
+        AlreadyExists: The version was collected from an index.
+    """
     with ledger.writing() as tx:
         environment = add_engine_environment(tx)
         return add_package(
@@ -80,6 +98,6 @@ def register_functions(ledger: Ledger, *, package: str, version: str, tasks: Seq
             origin="python",
             source=package,
             environment_id=environment.id,
-            root=sys.prefix,
+            root=root,
             tasks=tasks,
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from treadle.collect.functions import add_engine_environment, engine_environment_id
+from treadle.collect.functions import add_engine_package, engine_environment_id
 from treadle.errors import SourceInvalid
 from treadle.execute import builtin
 from treadle.ledger import Ledger
-from treadle.ledger.packages import PackageRecord, add_package, find_package
+from treadle.ledger.packages import PackageRecord, find_package
 from treadle.model.builtin import PACKAGE, TASKS, VERSION
 from treadle.model.task import Task
 
@@ -48,15 +48,4 @@ def register_programs(ledger: Ledger, *, package: str, version: str, tasks: Sequ
             program = task.part(part).executable
             if program is None or not (PROGRAMS / program).is_file():
                 raise SourceInvalid(f"The {part} part of task {task.name!r} is no program of the engine.")
-    with ledger.writing() as tx:
-        environment = add_engine_environment(tx)
-        return add_package(
-            tx,
-            name=package,
-            version=version,
-            origin="python",
-            source=package,
-            environment_id=environment.id,
-            root=str(PROGRAMS),
-            tasks=tasks,
-        )
+    return add_engine_package(ledger, package=package, version=version, root=str(PROGRAMS), tasks=tasks)
