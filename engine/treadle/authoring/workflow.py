@@ -223,15 +223,8 @@ class Workflow:
             NothingSelected: The first step would have no item.
         """
         session = held.session()
-        request = Request(
-            self.definition,
-            _name_of(dataset),
-            dict(types or {}),
-            dict(attributes or {}),
-            first=first,
-            last=last,
-            cluster=cluster,
-            overrides=overlay(resources, "the run"),
+        request = self._request(
+            dataset, types, attributes, resources, first=first, last=last, cluster=cluster
         )
         return Plan(request.plan(session), session.settings.cluster(cluster))
 
@@ -254,15 +247,8 @@ class Workflow:
         from treadle.compile.observer import Observer
 
         session = held.session()
-        request = Request(
-            self.definition,
-            _name_of(dataset),
-            dict(types or {}),
-            dict(attributes or {}),
-            first=first,
-            last=last,
-            cluster=cluster,
-            overrides=overlay(resources, "the run"),
+        request = self._request(
+            dataset, types, attributes, resources, first=first, last=last, cluster=cluster
         )
         request.plan(session)  # before anything is started
         held.server(session.settings)
@@ -278,6 +264,28 @@ class Workflow:
                 observer=Observer(),
             )
         return result_of(session, run_id)
+
+    def _request(
+        self,
+        dataset: str | Dataset,
+        types: Mapping[str, bool] | None,
+        attributes: AttributeFilters | None,
+        resources: Resources | None,
+        *,
+        first: str | None,
+        last: str | None,
+        cluster: str,
+    ) -> Request:
+        return Request(
+            self.definition,
+            _name_of(dataset),
+            dict(types or {}),
+            dict(attributes or {}),
+            first=first,
+            last=last,
+            cluster=cluster,
+            overrides=overlay(resources, "the run"),
+        )
 
     def save(self, *, replace: bool = True) -> None:
         """Store the workflow under its name, for `treadle run`, `treadle deploy` and others.
