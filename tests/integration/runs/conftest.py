@@ -23,6 +23,7 @@ from treadle.model.states import UnitState
 from treadle.settings import Settings
 from treadle.testing.command import Command
 from treadle.testing.slurm import DevelopmentSlurm
+from treadle.testing.steps import CREATE, mock_step
 
 
 @dataclass
@@ -68,15 +69,22 @@ def bench(treadle: Command, tmp_path: Path, request: pytest.FixtureRequest) -> B
 
 
 @pytest.fixture(scope="session")
-def prefect_states(server: Server) -> Callable[[str], tuple[str, dict[str, str]]]:
-    """Asks Prefect for the state of a flow run, and those of its task runs by name."""
+def prefect(server: Server) -> Iterator[httpx2.Client]:
+    """A client of Prefect's API with its secret."""
     user, password = server.auth_string.split(":")
+    fresh = httpx2.Limits(max_keepalive_connections=0)  # the server closes what is idle between two tests
+    with httpx2.Client(base_url=server.api_url, auth=(user, password), limits=fresh) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def prefect_states(prefect: httpx2.Client) -> Callable[[str], tuple[str, dict[str, str]]]:
+    """Asks Prefect for the state of a flow run, and those of its task runs by name."""
 
     def ask(flow_run: str) -> tuple[str, dict[str, str]]:
-        with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-            run = client.get(f"/flow_runs/{flow_run}").raise_for_status().json()
-            only = {"flow_runs": {"id": {"any_": [flow_run]}}}
-            tasks = client.post("/task_runs/filter", json=only).raise_for_status().json()
+        run = prefect.get(f"/flow_runs/{flow_run}").raise_for_status().json()
+        only = {"flow_runs": {"id": {"any_": [flow_run]}}}
+        tasks = prefect.post("/task_runs/filter", json=only).raise_for_status().json()
         return run["state_type"], {task["name"]: task["state_type"] for task in tasks}
 
     return ask
@@ -118,16 +126,10 @@ class SlurmRun:
         **args: Any,
     ) -> None:
         """Store the workflow: make so many items, and work on each as `args` say."""
-        ref = {"pkg_name": "treadle-tasks-mock", "version": "0.1.0"}
-        noting = {**args, "record_file": str(self.folder / "noted")}
+        entry = {"meta_parallel": meta or {}, **(policy or {})}
         steps = [
-            {"task": {**ref, "name": "Create Items"}, "args_non_parallel": {"count": count}},
-            {
-                "task": {**ref, "name": NOTED},
-                "args_parallel": noting,
-                "meta_parallel": meta or {},
-                **(policy or {}),
-            },
+            mock_step(CREATE, count=count),
+            mock_step(NOTED, entry=entry, **args, record_file=str(self.folder / "noted")),
         ]
         data = self.folder / "data"
         data.mkdir()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,18 +22,14 @@ import pytest
 
 from treadle.api import Server, client_environment
 from treadle.testing.command import Command
+from treadle.testing.steps import CREATE, mock_step
 
 pytestmark = pytest.mark.integration
 
-CREATE, MARK = "Create Items", "Mark Item"
+MARK = "Mark Item"
 SECRET = "token-of-the-hook"
 PASSWORD = "word-of-the-post"
 DEADLINE_SECONDS = 90
-
-
-def mock_step(name: str, **args: Any) -> dict[str, Any]:
-    part = "args_non_parallel" if name == CREATE else "args_parallel"
-    return {"task": {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}, part: args}
 
 
 def wait_for(found: Callable[[], Any]) -> Any:
@@ -97,15 +94,13 @@ def listening(handler: type[socketserver.StreamRequestHandler]) -> Iterator[tupl
             thread.join()
 
 
-@pytest.fixture
-def prefect(server: Server) -> Iterator[httpx2.Client]:
-    user, password = server.auth_string.split(":")
-    with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-        yield client
-
-
 def names(treadle: Command) -> list[str]:
     return [found["name"] for found in treadle("notify", "list").data["notifications"]]
+
+
+def block_names(prefect: httpx2.Client) -> set[str]:
+    found = prefect.post("/block_documents/filter", json={}).raise_for_status().json()
+    return {block["name"] for block in found}
 
 
 def test_a_failed_run_calls_the_webhook_and_sends_the_mail_and_no_text_has_their_secrets(
@@ -114,6 +109,7 @@ def test_a_failed_run_calls_the_webhook_and_sends_the_mail_and_no_text_has_their
     bench.prepare(mock_step(CREATE, count=1), mock_step(MARK, fail_on=["item_0000"]))
     word = tmp_path / "password"
     word.write_text(f"{PASSWORD}\n")
+    before = block_names(prefect)
     with listening(Hook) as (hook, called), listening(Post) as (post, mailed):
         # Given both on request, and asked for twice
         url = f"http://127.0.0.1:{hook}/{SECRET}"
@@ -159,11 +155,29 @@ def test_a_failed_run_calls_the_webhook_and_sends_the_mail_and_no_text_has_their
             assert PASSWORD not in text
 
         # And they are removed with their blocks
+        assert len(block_names(prefect) - before) == 2
         for name in made:
             treadle("notify", "remove", name)
         assert made.isdisjoint(names(treadle))
-        left = prefect.post("/block_documents/filter", json={}).json()
-        assert [block["name"] for block in left if bench.name.lower() in block["name"]] == []
+        assert block_names(prefect) == before
+
+
+def test_workflows_whose_names_differ_in_punctuation_alone_have_webhooks_of_their_own(
+    treadle: Command, prefect: httpx2.Client, tmp_path: Path
+) -> None:
+    before = block_names(prefect)
+    file = tmp_path / "workflow.json"
+    made = []
+    for number, workflow in enumerate(("one two", "one-two", "One Two")):
+        file.write_text(json.dumps({"name": workflow, "task_list": [mock_step(CREATE, count=1)]}))
+        treadle("workflow", "import", str(file))
+        url = f"http://127.0.0.1:9/{number}"
+        made.append(treadle("notify", "webhook", url, "--workflow", workflow).data["name"])
+
+    assert len(block_names(prefect) - before) == 3
+    for name in made:
+        treadle("notify", "remove", name)
+    assert block_names(prefect) == before
 
 
 def test_a_run_that_is_done_starts_another_deployment_on_the_same_dataset(

@@ -8,22 +8,15 @@ from typing import Any
 
 import pytest
 
+from treadle.testing.steps import mock_step
+
 pytestmark = pytest.mark.integration
 
 PrefectStates = Callable[[str], tuple[str, dict[str, str]]]
 
 
-def mock_step(
-    alias: str, name: str, needs: list[str], *, init: dict[str, Any] | None = None, **args: Any
-) -> Any:
-    given = {"args_non_parallel": init, "args_parallel": args}
-    task = {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}
-    return {
-        "alias": alias,
-        "task": task,
-        "needs": needs,
-        **{part: value for part, value in given.items() if value},
-    }
+def in_graph(alias: str, name: str, needs: list[str], **rest: Any) -> dict[str, Any]:
+    return mock_step(name, entry={"alias": alias, "needs": needs}, **rest)
 
 
 def meeting(bench: Any, mine: str, theirs: str) -> dict[str, str]:
@@ -35,8 +28,8 @@ def test_branches_run_side_by_side_and_their_join_sees_both(
     bench: Any, prefect_states: PrefectStates
 ) -> None:
     bench.prepare(
-        mock_step("begin", "Create Items", [], init={"count": 1}),
-        mock_step(
+        in_graph("begin", "Create Items", [], init={"count": 1}),
+        in_graph(
             "left",
             "Act on Item",
             ["begin"],
@@ -44,8 +37,8 @@ def test_branches_run_side_by_side_and_their_join_sees_both(
             attributes={"left": 1},
             **meeting(bench, "l", "r"),
         ),
-        mock_step("right", "Derive Item", ["begin"], **meeting(bench, "r", "l")),
-        mock_step("join", "Act on Item", ["left", "right"], output="updates", attributes={"joined": True}),
+        in_graph("right", "Derive Item", ["begin"], **meeting(bench, "r", "l")),
+        in_graph("join", "Act on Item", ["left", "right"], output="updates", attributes={"joined": True}),
     )
 
     run = bench.run()
@@ -68,10 +61,10 @@ def test_branches_that_contradict_each_other_keep_what_the_first_made_and_the_jo
     bench: Any,
 ) -> None:
     bench.prepare(
-        mock_step("begin", "Create Items", [], init={"count": 1}),
-        mock_step("left", "Act on Item", ["begin"], output="updates", attributes={"n": 1}),
-        mock_step("right", "Act on Item", ["begin"], output="updates", attributes={"n": 2}),
-        mock_step("join", "Act on Item", ["left", "right"]),
+        in_graph("begin", "Create Items", [], init={"count": 1}),
+        in_graph("left", "Act on Item", ["begin"], output="updates", attributes={"n": 1}),
+        in_graph("right", "Act on Item", ["begin"], output="updates", attributes={"n": 2}),
+        in_graph("join", "Act on Item", ["left", "right"]),
     )
 
     run = bench.run(code=1)
@@ -86,8 +79,8 @@ def test_branches_that_contradict_each_other_keep_what_the_first_made_and_the_jo
 
 def test_a_circle_is_refused_when_the_workflow_is_imported(bench: Any) -> None:
     steps = (
-        mock_step("one", "Act on Item", ["other"]),
-        mock_step("other", "Act on Item", ["one"]),
+        in_graph("one", "Act on Item", ["other"]),
+        in_graph("other", "Act on Item", ["one"]),
     )
     bench.data.mkdir()
     file = bench.folder / "circle.json"

@@ -15,18 +15,11 @@ import psutil
 import pytest
 
 from treadle.testing.command import Command
+from treadle.testing.steps import CREATE, mock_step
 
 pytestmark = pytest.mark.integration
 
 PrefectStates = Callable[[str], tuple[str, dict[str, str]]]
-
-CREATE = "Create Items"
-
-
-def mock_step(name: str, *, init: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
-    given = {"args_non_parallel": init, "args_parallel": args}
-    task = {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}
-    return {"task": task, **{part: value for part, value in given.items() if value}}
 
 
 def states(run: dict[str, Any]) -> dict[str, tuple[str, int, int]]:

@@ -21,13 +21,6 @@ DEADLINE = 120
 BACKEND = Path(__file__).with_name("waiting_backend.py")
 
 
-@pytest.fixture
-def prefect(server: Server) -> Iterator[httpx2.Client]:
-    user, password = server.auth_string.split(":")
-    with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-        yield client
-
-
 @pytest.fixture(scope="module")
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A plugin folder of the settings, with a plugin that cannot be used."""
@@ -39,17 +32,13 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def deployment(server: Server, home: Path, plugin_folder: Path) -> Iterator[str]:
+def deployment(server: Server, prefect: httpx2.Client, home: Path, plugin_folder: Path) -> Iterator[str]:
     """Id of the deployment of collections, served as `treadle up` does."""
-    user, password = server.auth_string.split(":")
     del plugin_folder
-    with (
-        serving_deployments(Settings(home=home, port=0), server),
-        httpx2.Client(base_url=server.api_url, auth=(user, password)) as client,
-    ):
+    with serving_deployments(Settings(home=home, port=0), server):
 
         def found() -> str | None:
-            answer = client.get("/deployments/name/Collect a package/collect")
+            answer = prefect.get("/deployments/name/Collect a package/collect")
             return str(answer.json()["id"]) if answer.status_code == 200 else None
 
         yield until(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,16 @@ import pytest
 
 from treadle.api import Server, client_environment
 from treadle.testing.command import Command
+from treadle.testing.steps import CREATE, mock_step
 
 pytestmark = pytest.mark.integration
 
-CREATE, MARK = "Create Items", "Mark Item"
+MARK = "Mark Item"
 
 REFRESH = """
 from treadle.runs.deployments.deploying import refresh_deployments
 print("\\n".join(refresh_deployments()))
 """
-
-
-def mock_step(name: str, **args: Any) -> dict[str, Any]:
-    part = "args_non_parallel" if name == CREATE else "args_parallel"
-    return {"task": {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}, part: args}
-
-
-@pytest.fixture
-def prefect(server: Server) -> Iterator[httpx2.Client]:
-    user, password = server.auth_string.split(":")
-    with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-        yield client
 
 
 def start(prefect: httpx2.Client, deployment: str, **parameters: Any) -> httpx2.Response:

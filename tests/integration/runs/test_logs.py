@@ -11,12 +11,9 @@ from typing import Any
 import pytest
 
 from treadle.testing.command import Command
+from treadle.testing.steps import mock_step
 
 pytestmark = pytest.mark.integration
-
-
-def mock_step(name: str, part: str = "args_parallel", **args: Any) -> dict[str, Any]:
-    return {"task": {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}, part: args}
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -39,7 +36,7 @@ def start(treadle: Command, *words: str, as_json: bool = False) -> subprocess.Po
 def test_another_terminal_follows_the_logs_of_a_run_until_it_ends(bench: Any, treadle: Command) -> None:
     gate, noted = bench.folder / "gate", bench.folder / "noted"
     bench.prepare(
-        mock_step("Create Items", "args_non_parallel", count=2, stdout="made two"),
+        mock_step("Create Items", count=2, stdout="made two"),
         mock_step("Mark Item", stdout="begun", record_file=str(noted), wait_for_file=str(gate)),
         mock_step("Act on Marked Item", stderr="nearly there"),
     )
@@ -69,7 +66,7 @@ def test_another_terminal_follows_the_logs_of_a_run_until_it_ends(bench: Any, tr
 
 
 def test_the_logs_of_an_ended_run_can_be_followed_too_and_end_at_once(bench: Any, treadle: Command) -> None:
-    bench.prepare(mock_step("Create Items", "args_non_parallel", count=1, stdout="made one"))
+    bench.prepare(mock_step("Create Items", count=1, stdout="made one"))
     number = str(bench.run()["id"])
 
     answer = treadle("logs", number, "-f", as_json=False)

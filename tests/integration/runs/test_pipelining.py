@@ -8,22 +8,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from treadle.api import Server
+from treadle.testing.steps import mock_step
 
 pytestmark = pytest.mark.integration
 
 
-def mock_step(name: str, *, init: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
-    task = {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}
-    given = {"args_non_parallel": init, "args_parallel": args}
-    return {"task": task, **{part: value for part, value in given.items() if value}}
-
-
-def task_runs(server: Server, flow_run: str) -> dict[str, dict[str, Any]]:
-    user, password = server.auth_string.split(":")
-    with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-        only = {"flow_runs": {"id": {"any_": [flow_run]}}}
-        found = client.post("/task_runs/filter", json=only).raise_for_status().json()
+def task_runs(prefect: httpx2.Client, flow_run: str) -> dict[str, dict[str, Any]]:
+    only = {"flow_runs": {"id": {"any_": [flow_run]}}}
+    found = prefect.post("/task_runs/filter", json=only).raise_for_status().json()
     return {run["name"]: run for run in found}
 
 
@@ -31,7 +23,7 @@ def time_of(task_run: dict[str, Any], name: str) -> datetime:
     return datetime.fromisoformat(task_run[name])
 
 
-def test_a_step_begins_before_the_one_it_needs_has_ended(bench: Any, server: Server) -> None:
+def test_a_step_begins_before_the_one_it_needs_has_ended(bench: Any, prefect: httpx2.Client) -> None:
     bench.prepare(
         mock_step("Create Items", init={"count": 4}),
         mock_step("Derive Item", sleep_seconds=1.0),
@@ -45,7 +37,7 @@ def test_a_step_begins_before_the_one_it_needs_has_ended(bench: Any, server: Ser
     names = [f"item_{number:04}" for number in range(4)]
     assert list(bench.items) == [*names, *(f"{name}_derived" for name in names)]
 
-    shown = task_runs(server, run["prefect_flow_run_id"])
+    shown = task_runs(prefect, run["prefect_flow_run_id"])
     derive, act, last = (shown[name] for name in ("Derive Item", "Act on Item", "Act on All Items"))
     assert time_of(act, "start_time") < time_of(derive, "end_time")
     assert time_of(last, "start_time") >= time_of(act, "end_time")

@@ -14,6 +14,7 @@ from treadle.api import Server
 from treadle.testing.cluster import wait_until
 from treadle.testing.command import Command
 from treadle.testing.postgresql import PostgresqlServer
+from treadle.testing.steps import mock_step
 
 pytestmark = pytest.mark.integration
 
@@ -27,11 +28,6 @@ def treadle(server: Server, postgresql: PostgresqlServer) -> Command:
     command = Command(server.folder.parent, {"TREADLE_LEDGER_URL": url})
     command("collect", str(TASKS / "treadle-tasks-mock"))
     return command
-
-
-def mock_step(name: str, **args: Any) -> dict[str, Any]:
-    part = "args_non_parallel" if name == "Create Items" else "args_parallel"
-    return {"task": {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}, part: args}
 
 
 def test_a_run_is_driven_by_one_process_at_a_time_and_taken_over_when_that_is_killed(

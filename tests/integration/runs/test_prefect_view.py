@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,9 @@ import pytest
 
 from treadle.api import Server, client_environment
 from treadle.testing.command import Command
+from treadle.testing.steps import CREATE, mock_step
 
 pytestmark = pytest.mark.integration
-
-CREATE = "Create Items"
-
-
-def mock_step(name: str, **args: Any) -> dict[str, Any]:
-    part = "args_non_parallel" if name == CREATE else "args_parallel"
-    return {"task": {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}, part: args}
-
-
-@pytest.fixture
-def prefect(server: Server) -> Iterator[httpx2.Client]:
-    user, password = server.auth_string.split(":")
-    with httpx2.Client(base_url=server.api_url, auth=(user, password)) as client:
-        yield client
 
 
 def of_flow_run(prefect: httpx2.Client, what: str, flow_run: str) -> list[dict[str, Any]]:

@@ -19,19 +19,13 @@ import pytest
 
 from treadle.api import Server
 from treadle.testing.command import Command
+from treadle.testing.steps import CREATE, mock_step
 
 pytestmark = pytest.mark.integration
 
 PrefectStates = Callable[[str], tuple[str, dict[str, str]]]
 
-CREATE = "Create Items"
 CANCEL_SECONDS = 10.0
-
-
-def mock_step(name: str, *, policy: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
-    part = "args_non_parallel" if name == CREATE else "args_parallel"
-    task = {"pkg_name": "treadle-tasks-mock", "version": "0.1.0", "name": name}
-    return {"task": task, part: args, **(policy or {})}
 
 
 def states(run: dict[str, Any]) -> dict[str, tuple[str, int, int]]:
@@ -188,7 +182,7 @@ def test_units_are_tried_again_by_the_policy_of_their_step(bench: Any) -> None:
         mock_step(CREATE, count=3),
         mock_step(
             "Mark Item",
-            policy={"retries": {"attempts": 3, "backoff_seconds": 0.1}},
+            entry={"retries": {"attempts": 3, "backoff_seconds": 0.1}},
             record_file=str(noted),
             fail_on=["item_0001"],
             fail_first=2,
@@ -206,7 +200,7 @@ def test_a_step_may_go_on_without_the_units_that_fail(bench: Any, treadle: Comma
     policy = {"on_failure": "continue", "failure_threshold": 0.5}
     bench.prepare(
         mock_step(CREATE, count=4),
-        mock_step("Mark Item", policy=policy, record_file=str(noted), fail_on=["item_0002"], fail_first=1),
+        mock_step("Mark Item", entry=policy, record_file=str(noted), fail_on=["item_0002"], fail_first=1),
         mock_step("Act on Marked Item"),
     )
 
