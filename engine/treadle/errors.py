@@ -33,6 +33,13 @@
     │  ├─ SchemaTooNew              written by a newer Treadle
     │  ├─ AlreadyDriven             another process drives the run
     │  └─ LeaseLost                 another process has taken the run over
+    ├─ CacheError                   the call cache; a cached call that can be computed never raises it
+    │  ├─ Indigestible              a value that has no key: an iterator, a generator, an open file, a cycle
+    │  ├─ NotCached                 no record or value under that key; a KeyError too
+    │  ├─ AmbiguousKey              the beginning of several keys
+    │  ├─ Unstorable                a value that the storage cannot keep
+    │  ├─ CacheRefused              a layer that takes no records, or a lease that was lost meanwhile
+    │  └─ CacheUnavailable          the storage cannot be read or written now
     ├─ StorageFull                  no space left, or a folder that may not be written
     ├─ ServerError                  Prefect's server did not start or does not answer
     ├─ RunStranded                  a run is not at its end, and nobody drives it
@@ -234,6 +241,36 @@ class AlreadyDriven(LedgerError):
 
 class LeaseLost(LedgerError):
     """Another process has taken the run over."""
+
+
+class CacheError(TreadleError):
+    """The call cache could not do what it was asked for."""
+
+
+class Indigestible(CacheError):
+    """A value has no key: calls with it cannot be told apart for certain."""
+
+
+class NotCached(CacheError, KeyError):
+    """There is no record or value under that key."""
+
+    __str__ = TreadleError.__str__
+
+
+class AmbiguousKey(CacheError):
+    """Several keys begin like that."""
+
+
+class Unstorable(CacheError):
+    """A storage cannot keep a value of that type."""
+
+
+class CacheRefused(CacheError):
+    """A layer takes no records, or the lease of a call was lost while it ran."""
+
+
+class CacheUnavailable(CacheError):
+    """A storage cannot be read or written now."""
 
 
 class StorageFull(TreadleError):
