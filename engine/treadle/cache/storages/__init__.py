@@ -1,0 +1,1 @@
+"""Where values and records are kept."""

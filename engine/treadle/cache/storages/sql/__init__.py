@@ -1,0 +1,1 @@
+"""Records of calls, and leases, in SQLite and PostgreSQL."""
