@@ -1,0 +1,1 @@
+"""Caches, and the layers that are put over them."""
