@@ -1,0 +1,1 @@
+"""What fleche has recorded: read, looked up, never written."""
