@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
 WEBSOCKETS = ["/prefect/api/events/in", "/prefect/api/events/out", "/prefect/api/logs/out", "/", "/nowhere"]
+SECONDS = 60.0  # what a loaded machine may take
 WRONG = {"Authorization": "Basic " + base64.b64encode(b"treadle:guess").decode()}
 
 
@@ -37,7 +38,7 @@ def bearer(server: Server) -> dict[str, str]:
 
 
 def test_no_route_answers_a_stranger(base: str, bearer: dict[str, str]) -> None:
-    with httpx2.Client(base_url=base) as client:
+    with httpx2.Client(timeout=SECONDS, base_url=base) as client:
         schema = client.get("/prefect/api/openapi.json", headers=bearer).json()
         routes = [
             (method, "/prefect/api" + re.sub(r"{[^}]*}", "x", path))
@@ -90,7 +91,7 @@ def test_websocket_takes_events_of_a_client_with_the_secret(
 
 
 def test_printed_url_opens_the_ui_without_a_further_question(server: Server, base: str) -> None:
-    with httpx2.Client(follow_redirects=True) as browser:
+    with httpx2.Client(timeout=SECONDS, follow_redirects=True) as browser:
         page = browser.get(server.ui_url, headers={"Accept": "text/html"})
         settings = browser.get(f"{base}/prefect/ui-settings").json()
         flows = browser.post(f"{settings['api_url']}/flows/filter", json={}, headers={"Origin": base})
@@ -102,7 +103,7 @@ def test_printed_url_opens_the_ui_without_a_further_question(server: Server, bas
 
 
 def test_server_says_that_it_is_alive(base: str, bearer: dict[str, str]) -> None:
-    with httpx2.Client(base_url=base, headers=bearer) as client:
+    with httpx2.Client(timeout=SECONDS, base_url=base, headers=bearer) as client:
         assert client.get("/health").json() == {"status": "alive"}
         assert client.get("/prefect/api/ready").status_code == 200
 
