@@ -62,6 +62,7 @@ def up(site: Up, home: Path) -> Iterator[Up]:
     yield site
     drivers = [process for process in psutil.process_iter() if _is_driver(process, home)]
     _, left = psutil.wait_procs(drivers, timeout=120)
+    left = [process for process in left if _is_driver(process, home)]  # a zombie has no command line any more
     for process in left:
         process.kill()
     assert left == [], "a driver was left"

@@ -72,9 +72,11 @@ def test_a_worker_that_is_lost_while_accounting_is_away_is_mourned_by_the_contro
     slurm_run.prepare(UNITS, sleep_seconds=0.5, wait_for_file=str(slurm_run.gate))
     with slurm_run.started():
         slurm_run.hold(2)
+        workers = slurm_run.worker_processes()
         slurm_run.slurm.stop_accounting()
         try:
             slurm_run.slurm.run("scancel", max(slurm_run.queue("RUNNING"), key=int))
+            slurm_run.wait_for(lambda: workers - slurm_run.worker_processes())
             slurm_run.gate.touch()
             outcome = slurm_run.outcome()
         finally:
