@@ -23,7 +23,8 @@ settings.load_profile("treadle")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep every test away from the home folders of whoever runs it."""
-    for name in [name for name in os.environ if name.startswith(("TREADLE_", "PREFECT_", "DASK_"))]:
+    ours = ("TREADLE_", "PREFECT_", "DASK_", "FLECHE_")
+    for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
     os.environ.pop("PYTHONUNBUFFERED", None)  # it would hide output that is lost in a buffer
     folder = Path(tempfile.mkdtemp(prefix="treadle-tests-"))
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(
         TREADLE_HOME=str(folder / "treadle"),
         PREFECT_HOME=str(folder / "prefect"),
+        XDG_CONFIG_HOME=str(folder / "config"),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         DO_NOT_TRACK="1",
     )
