@@ -1,0 +1,1 @@
+"""Prefect's tasks on Treadle's call cache: keys, locks and results."""
