@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from treadle.authoring.plan import Plan
     from treadle.authoring.resources import Resources
     from treadle.authoring.result import Result
+    from treadle.authoring.task_cache.policy import treadle_policy
     from treadle.authoring.tasks import TaskHandle, load_task
     from treadle.authoring.values import FunctionHandle, load_function
     from treadle.authoring.wfcommons import read_wfcommons
     from treadle.authoring.workflow import StepHandle, Workflow
+    from treadle.cache.cached import cached
+    from treadle.clusters.submission import dask_submit
     from treadle.model.dataset import Item
     from treadle.model.marks import task
     from treadle.model.policy import Retries
@@ -35,11 +38,14 @@ else:
         "StepHandle": "authoring.workflow",
         "TaskHandle": "authoring.tasks",
         "Workflow": "authoring.workflow",
+        "cached": "cache.cached",
         "command_task": "authoring.commands",
+        "dask_submit": "clusters.submission",
         "load_function": "authoring.values",
         "load_task": "authoring.tasks",
         "read_wfcommons": "authoring.wfcommons",
         "task": "model.marks",
+        "treadle_policy": "authoring.task_cache.policy",
     }
 
     def __getattr__(name: str) -> object:
@@ -64,9 +70,12 @@ __all__ = [
     "StepHandle",
     "TaskHandle",
     "Workflow",
+    "cached",
     "command_task",
+    "dask_submit",
     "load_function",
     "load_task",
     "read_wfcommons",
     "task",
+    "treadle_policy",
 ]
