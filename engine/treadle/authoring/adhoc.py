@@ -120,6 +120,7 @@ def ad_hoc(call: Call, items: Sequence[Item], options: Options) -> AdHoc:
             "meta_parallel": needed if Part.PARALLEL in parts else None,
             "retries": Retries(attempts=options.retries + 1),
             "on_failure": OnFailure(options.on_failure),
+            "cache": options.cache,
         }
     )
     folder = options.folder or _folder_of(task.type, [item.zarr_url for item in items], task.name)

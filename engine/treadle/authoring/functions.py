@@ -144,6 +144,7 @@ def task_of(function: Callable[..., object]) -> Task:
         category=mark.category,
         modality=mark.modality,
         tags=mark.tags,
+        pure=mark.pure,
         **described,
     )
 

@@ -31,7 +31,7 @@ class Request:
     """A run as a person asks for it, with the first and last step where it is of a part.
 
     `workflow` is the name of a stored workflow, or one that need not be stored; `overrides` are the resources
-    that the person names for all of its units.
+    that the person names for all of its units; with `refresh` units run also where they would be reused.
     """
 
     workflow: str | Workflow
@@ -42,6 +42,7 @@ class Request:
     last: str | None = None
     cluster: str = LOCAL
     overrides: Overlay = NOTHING_SAID
+    refresh: bool = False
 
     def target(self, settings: Settings) -> Target:
         """Return where it is to run.
@@ -63,6 +64,7 @@ class Request:
             first=self.first,
             last=self.last,
             target=self.target(session.settings),
+            refresh=self.refresh,
         )
 
     def submit(self, session: Session, *, key: str | None = None) -> int:
@@ -77,6 +79,7 @@ class Request:
             first=self.first,
             last=self.last,
             target=self.target(session.settings),
+            refresh=self.refresh,
             key=key,
         )
 

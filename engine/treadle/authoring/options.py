@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from treadle.authoring.resources import OF_RUNS, Resources
 from treadle.model.profile import LOCAL
+from treadle.model.reuse import CacheChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Options:
         retries: How often a unit that fails is tried again.
         on_failure: `stop` makes failed units an error; `continue` goes on with the others, unless all failed.
         folder: Folder for new items; a task that makes items from nothing needs it.
+        cache: Whether units are reused that were done before; None leaves it to the task.
     """
 
     cluster: str = LOCAL
@@ -28,6 +30,7 @@ class Options:
     retries: int = 0
     on_failure: Literal["stop", "continue"] = "stop"
     folder: str | None = None
+    cache: CacheChoice | None = None
 
     @property
     def of_units(self) -> Resources:

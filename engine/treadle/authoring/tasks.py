@@ -26,6 +26,7 @@ from treadle.execute.worker import is_worker
 from treadle.model.arguments import argument_problems
 from treadle.model.dataset import Item
 from treadle.model.problems import listed, problems_of
+from treadle.model.reuse import CacheChoice
 from treadle.model.task import Part, Task, TaskPart, TaskType
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class TaskHandle:
         retries: int | None = None,
         on_failure: Literal["stop", "continue"] | None = None,
         folder: str | PathLike[str] | None = None,
+        cache: CacheChoice | None = None,
     ) -> Self:
         """Return the same task, to be mapped in another way; None leaves a thing as it is.
 
@@ -102,8 +104,11 @@ class TaskHandle:
             retries: How often a unit that fails is tried again.
             on_failure: `stop` makes failed units an error; `continue` goes on without their items.
             folder: Folder for new items, and the dataset's folder for tasks that are told of one.
+            cache: Whether units are reused that were done before, or "refresh"; else it is as the task says.
         """
         said = Options.said(cluster, resources, retries, on_failure, folder)
+        if cache is not None:
+            said["cache"] = cache
         other = copy(self)
         other._options = replace(self._options, **said)
         return other

@@ -21,6 +21,7 @@ from treadle.model.graph import graph_problems
 from treadle.model.policy import Retries
 from treadle.model.problems import listed, problems_of
 from treadle.model.profile import LOCAL
+from treadle.model.reuse import CacheChoice
 from treadle.model.task import Part
 from treadle.model.workflow import Step, workflow_from_json, workflow_to_json
 from treadle.model.workflow import Workflow as WorkflowValue
@@ -131,6 +132,7 @@ class Workflow:
         retries: int | Retries = 0,
         on_failure: Literal["stop", "continue"] = "stop",
         failure_threshold: float = 1,
+        cache: CacheChoice | None = None,
         description: str | None = None,
     ) -> StepHandle:
         """Add a step.
@@ -145,6 +147,8 @@ class Workflow:
             retries: How often a unit that fails is tried again; `Retries` says also how long to wait.
             on_failure: What follows when units stay failed: `stop` ends the run, `continue` goes on without.
             failure_threshold: Largest share of the units that may have failed where the run continues.
+            cache: Whether units are reused that were done before; "refresh" runs them again and keeps what
+                they then leave. None leaves it to the task: pure ones are reused.
             description: What the step is for.
 
         Raises:
@@ -173,6 +177,7 @@ class Workflow:
                     "retries": Retries(attempts=retries + 1) if isinstance(retries, int) else retries,
                     "on_failure": on_failure,
                     "failure_threshold": failure_threshold,
+                    "cache": cache,
                     "description": description,
                 }
             )

@@ -52,7 +52,7 @@ class StepFigures:
 
     Attributes:
         outcomes: Those that ended alike, together.
-        cached: How many were done before and not run again.
+        cached: How many were done before, in this run or an earlier one, and not run again.
     """
 
     outcomes: Sequence[Outcome] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from treadle.errors import UnknownName, UsageError
@@ -69,6 +69,12 @@ def between(names: Sequence[str], first: str | None, last: str | None, *, owner:
             remedy=f"Its steps are, in this order, {_named(names)}.",
         )
     return range(begin, end + 1)
+
+
+def require_steps(names: Sequence[str], wanted: Iterable[str], owner: str) -> None:
+    """Check that there are steps of these names; raises UnknownName for the first that is not there."""
+    for name in wanted:
+        _position(names, name, owner)
 
 
 def _position(names: Sequence[str], name: str, owner: str) -> int:

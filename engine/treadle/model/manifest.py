@@ -67,6 +67,7 @@ class ManifestTask(Value):
     category: Text | None = None
     modality: Text | None = None
     tags: Annotated[tuple[Text, ...], AfterValidator(_unique)] = ()
+    pure: StrictBool = False
 
     def parts(self) -> dict[Part, TaskPart]:
         """Return the parts that have an executable."""
@@ -129,6 +130,7 @@ class Manifest(Value):
             category=entry.category,
             modality=entry.modality,
             tags=entry.tags,
+            pure=entry.pure,
             authors=self.authors,
         )
 

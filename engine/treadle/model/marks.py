@@ -56,6 +56,7 @@ class Mark:
     resources: Mapping[str, object] = field(default_factory=dict)
     init: Callable[..., object] | None = None
     init_resources: Mapping[str, object] = field(default_factory=dict)
+    pure: bool = False
 
 
 @overload
@@ -75,6 +76,7 @@ def task(
     resources: Mapping[str, object] | None = None,
     init: Callable[..., object] | None = None,
     init_resources: Mapping[str, object] | None = None,
+    pure: bool = False,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -92,6 +94,7 @@ def task(
     resources: Mapping[str, object] | None = None,
     init: Callable[..., object] | None = None,
     init_resources: Mapping[str, object] | None = None,
+    pure: bool = False,
 ) -> Function | Callable[[Function], Function]:
     """Mark a function as a task; the function itself stays as it is.
 
@@ -108,6 +111,8 @@ def task(
         resources: What one call needs, such as `cpus_per_task` and `mem`.
         init: The function of a compound task that is called first, and says which units there are.
         init_resources: What the call of `init` needs.
+        pure: What it makes follows from its arguments and the items it is given, and it leaves those items as
+            they are: what it made once need not be made again.
 
     Returns:
         The function, or what marks one.
@@ -126,6 +131,7 @@ def task(
         resources=_resources("resources", resources),
         init=init,
         init_resources=_resources("init_resources", init_resources),
+        pure=_flag("pure", pure),
     )
     _check_parts(mark)
 
@@ -176,6 +182,12 @@ def _text(argument: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
     raise TypeError(f"task({argument}={value!r}): must be a text, and not an empty one.")
+
+
+def _flag(argument: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError(f"task({argument}={value!r}): must be True or False.")
 
 
 def _flags(argument: str, value: object) -> Mapping[str, bool]:

@@ -36,6 +36,7 @@ from treadle.model.resources import (
     overlay_meta,
     resources_from_meta,
 )
+from treadle.model.reuse import Reuse, reuse_of
 from treadle.model.task import InstalledTask, Part, Task, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
 
@@ -60,6 +61,11 @@ class PlannedStep(Value):
     type_filters: Types
     or_types: tuple[Types, ...] = ()
     units: int | None
+
+    @property
+    def reuse(self) -> Reuse:
+        """Whether its units may be reused from earlier runs."""
+        return reuse_of(self.step.cache, self.task.task)
 
     def select(self, items: Sequence[Item], attribute_filters: Mapping[str, Sequence[Scalar]]) -> list[Item]:
         """Return the items that it works on, in their order.

@@ -10,6 +10,7 @@ from treadle.model.job_shape import JobShape, jobs_at_most, resolve, time_of_job
 from treadle.model.placement import Placed, place_part
 from treadle.model.plan import Plan, PlannedStep
 from treadle.model.profile import LOCAL, ClusterProfile
+from treadle.model.reuse import reuse_text
 from treadle.model.task import Part
 
 Row = tuple[str, object]
@@ -60,6 +61,7 @@ def step_rows(plan: Plan, planned: PlannedStep, profile: ClusterProfile) -> Iter
     yield "needs", ", ".join(planned.step.needs) or "nothing before it"
     yield "items", _filters_text(planned)
     yield "units", "known when earlier steps are done" if planned.units is None else planned.units
+    yield "cache", reuse_text(planned.step.cache, task)
     for part in sorted(planned.resources):
         placed = place_part(plan, planned, part, profile)
         yield f"{part} arguments", json.dumps(planned.step.args(part))

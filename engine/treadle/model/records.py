@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +32,8 @@ class UnitRecord:
         log_offset: Where its part of the log begins, in bytes.
         log_length: How long its part is, in bytes.
         attempt: How often it has been tried, this time included.
+        cached: It did not run, but was reused from an earlier run.
+        left: Fingerprints, as JSON, of what it worked on or made, by URL; the ledger does not keep them.
     """
 
     index: int
@@ -49,3 +52,5 @@ class UnitRecord:
     log_offset: int
     log_length: int
     attempt: int = 1
+    cached: bool = False
+    left: Mapping[str, JsonValue] | None = None

@@ -110,6 +110,7 @@ class Task(Value):
         input_types: Types that its items must have.
         output_types: Types that the items it processed get.
         args_schema_version: Label of how the schemas were made; schemas of unknown labels are not enforced.
+        pure: What it makes follows from its arguments and items alone, and it leaves its items as they are.
     """
 
     package: Text
@@ -127,6 +128,7 @@ class Task(Value):
     modality: str | None = None
     tags: tuple[str, ...] = ()
     authors: str | None = None
+    pure: bool = False
 
     @model_validator(mode="after")
     def _has_the_parts_of_its_type(self) -> Self:

@@ -12,6 +12,7 @@ from treadle.model.constrained import JsonObject, Text, Types, Value
 from treadle.model.graph import between, chain_needs, execution_order, graph_problems
 from treadle.model.policy import OnFailure, Retries, Share
 from treadle.model.problems import found, listed, problem, problems_of
+from treadle.model.reuse import CacheChoice
 from treadle.model.task import Part, TaskRef
 
 
@@ -19,7 +20,16 @@ def _empty_is_none(value: object) -> object:
     return None if value == {} else value
 
 
+def _no_number(value: object) -> object:
+    if value is None or isinstance(value, bool) or value == "refresh":
+        return value
+    raise ValueError(f'must be true, false or "refresh", found {found(value)}')
+
+
 Arguments = Annotated[JsonObject | None, BeforeValidator(_empty_is_none)]
+
+
+Cache = Annotated[CacheChoice | None, BeforeValidator(_no_number)]
 
 
 class Step(Value):
@@ -37,6 +47,7 @@ class Step(Value):
         retries: How often a unit that fails is tried.
         on_failure: What follows when units stay failed.
         failure_threshold: Largest share of the units that may have failed where the run is to continue.
+        cache: Whether units are reused that were done before; None leaves it to the task.
     """
 
     name: Text
@@ -51,6 +62,7 @@ class Step(Value):
     retries: Retries = Field(default_factory=Retries)
     on_failure: OnFailure = OnFailure.STOP
     failure_threshold: Share = 1
+    cache: Cache = None
 
     def args(self, part: Part) -> dict[str, JsonValue]:
         """Return the user's arguments of one part."""
@@ -137,6 +149,7 @@ class _StepDocument(Value):
     retries: Retries = Field(default_factory=Retries)
     on_failure: OnFailure = OnFailure.STOP
     failure_threshold: Share = 1
+    cache: Cache = None
 
     def step(self, name: str, needs: Sequence[str]) -> Step:
         legacy = self.input_filters.types if self.input_filters else {}
@@ -153,6 +166,7 @@ class _StepDocument(Value):
             retries=self.retries,
             on_failure=self.on_failure,
             failure_threshold=self.failure_threshold,
+            cache=self.cache,
         )
 
 
@@ -165,7 +179,7 @@ class _WorkflowDocument(Value):
 def workflow_from_json(data: object) -> Workflow:
     """Read a workflow's JSON, in Fractal's form with optional keys more.
 
-    Those are, per step, `needs`, `retries`, `on_failure` and `failure_threshold`, as `Step` has them.
+    Those are, per step, `needs`, `retries`, `on_failure`, `failure_threshold` and `cache`; see `Step`.
 
     A step is named by its `alias`, else by its task; a name that is taken gets a number. A step
     without `needs` needs the one before it.
@@ -208,7 +222,7 @@ def workflow_to_json(workflow: Workflow) -> dict[str, JsonValue]:
     return document
 
 
-_POLICY = {"retries", "on_failure", "failure_threshold"}
+_POLICY = {"retries", "on_failure", "failure_threshold", "cache"}
 
 
 def _write_step(step: Step, usual_needs: tuple[str, ...]) -> dict[str, JsonValue]:

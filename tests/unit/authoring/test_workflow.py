@@ -52,6 +52,7 @@ def test_a_step_says_all_that_steps_can_say(blur: TaskHandle) -> None:
         retries=2,
         on_failure="continue",
         failure_threshold=0.5,
+        cache=True,
         description="Blurs.",
     )
     step = steps_of(wf)["blur"]
@@ -66,6 +67,7 @@ def test_a_step_says_all_that_steps_can_say(blur: TaskHandle) -> None:
     }
     assert step.meta_non_parallel is None
     assert (step.retries.attempts, step.on_failure, step.failure_threshold) == (3, "continue", 0.5)
+    assert step.cache is True
     assert step.description == "Blurs."
 
 
