@@ -37,6 +37,7 @@ class StepRecord:
         error: Why it is not done, for people to read.
         started_at: When it began.
         ended_at: When it ended.
+        cached: How many of those done were reused from earlier runs.
     """
 
     position: int
@@ -48,6 +49,7 @@ class StepRecord:
     error: str | None
     started_at: datetime | None
     ended_at: datetime | None
+    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class RunSummary:
         created_at: When it was submitted.
         started_at: When it began.
         ended_at: When it ended.
+        cached: How many of its units were reused from earlier runs.
     """
 
     id: int
@@ -77,6 +80,7 @@ class RunSummary:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    cached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ _SUMMARY = (
     runs.c.created_at,
     runs.c.started_at,
     runs.c.ended_at,
+    select(func.coalesce(func.sum(steps.c.cached), 0))
+    .where(steps.c.run_id == runs.c.id)
+    .correlate(runs)
+    .scalar_subquery()
+    .label("cached"),
 )
 _STEP = (
     steps.c.position,
@@ -109,6 +118,7 @@ _STEP = (
     steps.c.error,
     steps.c.started_at,
     steps.c.ended_at,
+    steps.c.cached,
 )
 
 
@@ -155,6 +165,7 @@ def create_run(
             "units": planned.units,
             "done": 0,
             "failed": 0,
+            "cached": 0,
         }
         for position, planned in enumerate(plan.steps)
     ]
@@ -277,7 +288,7 @@ def load_run(tx: Transaction, run_id: int) -> RunRecord:
         raise unknown_run(tx, run_id)
     summary = {**row, "plan": Plan.model_validate_json(row["plan"])}
     query = select(*_STEP).where(steps.c.run_id == run_id).order_by(steps.c.position)
-    return RunRecord(**summary, steps=tuple(StepRecord(*step) for step in tx.execute(query)))
+    return RunRecord(**summary, steps=tuple(StepRecord(**step) for step in tx.execute(query).mappings()))
 
 
 def load_snapshot(tx: Transaction, run_id: int) -> Dataset:

@@ -21,6 +21,8 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     UniqueConstraint,
+    false,
+    text,
 )
 
 from treadle.ledger.columns import Json, ProgramText, UtcDateTime, choice_type, state_type
@@ -240,10 +242,14 @@ class StepColumns(TypedColumns):
     started_at: Named[datetime | None] = Column(UtcDateTime)
     ended_at: Named[datetime | None] = Column(UtcDateTime)
     merged_without: Named[list[int] | None] = Column(Json[list[int]]())
+    cached: Named[int] = Column(Integer, server_default=text("0"))
 
 
 class UnitColumns(TypedColumns):
-    """One unit: what it was asked, and how its latest attempt ended."""
+    """One unit: what it was asked, and how its latest attempt ended.
+
+    A cached one did not run: it was done in an earlier run, under the same key of the call cache.
+    """
 
     run_id: Named[int] = Column(Integer, primary_key=True, autoincrement=False)
     position: Named[int] = Column(Integer, primary_key=True, autoincrement=False)
@@ -266,6 +272,8 @@ class UnitColumns(TypedColumns):
     log_offset: Named[int] = Column(BigInteger)
     log_length: Named[int] = Column(BigInteger)
     attempt: Named[int]
+    cached: Named[bool] = Column(Boolean, server_default=false())
+    key: Named[str | None] = Column(Text)
 
 
 class JobColumns(_Identified):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -39,6 +39,8 @@ class UnitEntry:
         args: All arguments of the call; None where they were not asked for.
         state: How it ended, or `planned`. The fields from here on are those of `UnitRecord`, and None
             or 0 while it is planned.
+        cached: It did not run in this run, but was reused.
+        key: What the call cache finds it by; None where its step reuses nothing.
         output: None also where it was not asked for.
     """
 
@@ -62,6 +64,8 @@ class UnitEntry:
     log_offset: int
     log_length: int
     attempt: int
+    cached: bool
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,21 @@ _RESULT = (
     units.c.log_offset,
     units.c.log_length,
     units.c.attempt,
+    units.c.cached,
 )
 _RESULT_NAMES = tuple(column.name for column in _RESULT)
 _result_values = attrgetter(*_RESULT_NAMES)
-_IDENTITY = (units.c.position, units.c.index, units.c.part, units.c.zarr_url)
+_IDENTITY = (units.c.position, units.c.index, units.c.part, units.c.zarr_url, units.c.key)
 _NOT_ASKED_FOR = literal(None)
 
 
-def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Unit]) -> None:
+def plan_units(
+    tx: Transaction,
+    run_id: int,
+    position: int,
+    planned: Sequence[Unit],
+    keys: Mapping[int, str] | None = None,
+) -> None:
     """Write units that a step is about to run, and how many the step has now.
 
     Args:
@@ -110,6 +121,7 @@ def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Un
         run_id: The run.
         position: The step's place in the plan.
         planned: The units; none of them planned before.
+        keys: What the call cache finds them by, by index.
 
     Raises:
         UnknownName: The run has no such step.
@@ -128,6 +140,8 @@ def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Un
             "log_offset": 0,
             "log_length": 0,
             "attempt": 0,
+            "cached": False,
+            "key": (keys or {}).get(unit.index),
         }
         for unit in planned
     ]
@@ -148,6 +162,16 @@ def plan_units(tx: Transaction, run_id: int, position: int, planned: Sequence[Un
     tx.execute(update(steps).where(*_is_step(run_id, position)).values(units=number))
 
 
+def set_keys(tx: Transaction, run_id: int, position: int, keys: Mapping[int, str]) -> None:
+    """Note what the call cache finds planned units by, by index."""
+    if keys:
+        change = update(units).where(*_is_unit(run_id, position), units.c.index == bindparam("unit"))
+        tx.execute(
+            change.values(key=bindparam("found_by")),
+            [{"unit": index, "found_by": key} for index, key in keys.items()],
+        )
+
+
 def drop_units(tx: Transaction, run_id: int, position: int, indexes: Collection[int]) -> None:
     """Forget planned units, whatever became of them, and count those of the step that are left.
 
@@ -165,11 +189,15 @@ def drop_units(tx: Transaction, run_id: int, position: int, indexes: Collection[
     tx.execute(drop, [{"unit": index} for index in indexes])
     states = select(units.c.state, func.count()).where(*_is_unit(run_id, position)).group_by(units.c.state)
     left = dict(tx.execute(states).all())
+    reused = select(func.count()).select_from(units).where(*_is_unit(run_id, position), units.c.cached)
     tx.execute(
         update(steps)
         .where(*_is_step(run_id, position))
         .values(
-            units=sum(left.values()), done=left.get(UnitState.DONE, 0), failed=left.get(UnitState.FAILED, 0)
+            units=sum(left.values()),
+            done=left.get(UnitState.DONE, 0),
+            failed=left.get(UnitState.FAILED, 0),
+            cached=tx.scalar(reused),
         )
     )
 
@@ -194,6 +222,7 @@ def record_units(tx: Transaction, run_id: int, position: int, records: Sequence[
     known = _attempts(tx, run_id, position, [record.index for record in records])
     latest: dict[int, UnitRecord] = {}
     counted: Counter[UnitState] = Counter()
+    reused = 0
     for record in records:
         if record.index not in known:
             raise LedgerError(f"Unit {record.index} of step {position} of run {run_id} was never planned.")
@@ -204,6 +233,7 @@ def record_units(tx: Transaction, run_id: int, position: int, records: Sequence[
         latest[record.index] = record
         counted[state] -= 1
         counted[record.state] += 1
+        reused += record.cached
     if not latest:
         return
     change = update(units).where(*_is_unit(run_id, position), units.c.index == bindparam("unit"))
@@ -212,7 +242,9 @@ def record_units(tx: Transaction, run_id: int, position: int, records: Sequence[
         update(steps)
         .where(*_is_step(run_id, position))
         .values(
-            done=steps.c.done + counted[UnitState.DONE], failed=steps.c.failed + counted[UnitState.FAILED]
+            done=steps.c.done + counted[UnitState.DONE],
+            failed=steps.c.failed + counted[UnitState.FAILED],
+            cached=steps.c.cached + reused,
         )
     )
 

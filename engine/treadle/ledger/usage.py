@@ -19,7 +19,7 @@ from treadle.model.usage import UnitSums
 def unit_sums(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[tuple[int, Part], UnitSums]]:
     """Sums over the ended units of runs, by run, and in it by the step's place and the part of its task.
 
-    They tell of each unit's latest attempt.
+    They tell of each unit's latest attempt; units that were reused are left out.
     """
     peak, seconds = units.c.peak_memory_bytes, units.c.seconds
     query = (
@@ -33,7 +33,7 @@ def unit_sums(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[tuple
             func.max(peak),
             func.sum(peak * seconds),
         )
-        .where(units.c.run_id.in_(run_ids), units.c.state != UnitState.PLANNED)
+        .where(units.c.run_id.in_(run_ids), units.c.state != UnitState.PLANNED, units.c.cached.is_(False))
         .group_by(units.c.run_id, units.c.position, units.c.part)
         .order_by(units.c.run_id, units.c.position, units.c.part)
     )
@@ -46,7 +46,8 @@ def unit_sums(tx: Transaction, run_ids: Collection[int]) -> dict[int, dict[tuple
 def outcomes(tx: Transaction, run_id: int, position: int | None = None) -> dict[int, list[Outcome]]:
     """Figures of a run's units that ended alike, by the step's place; those of one step if it is given.
 
-    A percentile is the time of the first unit that so many took no longer than (nearest rank).
+    A percentile is the time of the first unit that so many took no longer than (nearest rank), of those that
+    ran: units that were reused took none.
     """
     alike = (units.c.position, units.c.state, units.c.cause)
     ranked = select(
@@ -55,14 +56,16 @@ def outcomes(tx: Transaction, run_id: int, position: int | None = None) -> dict[
         units.c.cpu_seconds,
         units.c.peak_memory_bytes,
         units.c.attempt,
-        func.row_number().over(partition_by=alike, order_by=units.c.seconds).label("rank"),
-        func.count().over(partition_by=alike).label("number"),
+        units.c.cached,
+        func.row_number().over(partition_by=(*alike, units.c.cached), order_by=units.c.seconds).label("rank"),
+        func.count().over(partition_by=(*alike, units.c.cached)).label("number"),
     ).where(units.c.run_id == run_id)
     if position is not None:
         ranked = ranked.where(units.c.position == position)
     unit = ranked.subquery()
     percentiles = [
-        func.min(case((unit.c.rank * 100 >= unit.c.number * percent, unit.c.seconds))) for percent in (50, 95)
+        func.min(case((~unit.c.cached & (unit.c.rank * 100 >= unit.c.number * percent), unit.c.seconds)))
+        for percent in (50, 95)
     ]
     query = (
         select(

@@ -142,6 +142,8 @@ LATER = {
     "packages": ["group", "active", "options", "provenance"],
     "datasets": ["transient"],
     "runs": ["key", "recoveries"],
+    "steps": ["cached"],
+    "units": ["cached", "key"],
 }
 """Columns that tables of the first schema got later."""
 

@@ -12,7 +12,7 @@ from treadle.errors import LedgerError, SchemaTooNew
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
+HEAD = "0005"
 """The revision that this version of Treadle works with."""
 
 VERSION_TABLE = "ledger_version"
