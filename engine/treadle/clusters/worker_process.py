@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from treadle.execute.environment import without_own
+from treadle.execute.environment import worker_environment
 
 LAST_WORDS_CHARACTERS = 4_000
 
@@ -71,7 +71,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=words,
-                env=without_own(os.environ),
+                env=worker_environment(os.environ),
                 start_new_session=True,
             )
         self._stdin = cast("IO[bytes]", self._process.stdin)

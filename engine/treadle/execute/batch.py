@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from pydantic import JsonValue
 
 from treadle.errors import CommandInvalid, LeaseLost, WorkerLost
 from treadle.execute.environment import unit_environment
-from treadle.execute.functions import FunctionUnits
+from treadle.execute.functions import FunctionUnits, is_as_in_its_files
 from treadle.execute.invocation import check_command
 from treadle.execute.journal import Journal, open_journal
 from treadle.execute.keepers import Ended, Order
+from treadle.execute.left_behind import left_behind, made_by
 from treadle.execute.logs import LogPart, LogStore
 from treadle.execute.pool import Variables
 from treadle.execute.process import ProcessUnit
@@ -26,7 +27,7 @@ from treadle.execute.records import Verdict, ended_without_result, failed, judge
 from treadle.execute.running import RunningBatch, running_batch
 from treadle.execute.worker import host_name, place, seconds_left, worker_name
 from treadle.model.records import UnitRecord
-from treadle.model.states import Cause
+from treadle.model.states import Cause, UnitState
 
 BYTES_PER_MB = 1_000_000
 UNFINISHED = frozenset({Cause.CANCELLED, Cause.WORKER_LOST})
@@ -52,6 +53,9 @@ class UnitCall:
         function: `module:qualname` of a function that runs in the worker's own process instead of a command.
             Neither limit holds for it, and once begun it cannot be cancelled.
         fresh: It must be a fresh process, never a fork of a warm interpreter.
+        watched: Items whose fingerprints its record is to have once it is done, with those of what it made;
+            None where nobody asks for them.
+        by_content: Whether files count there by what is in them.
     """
 
     index: int
@@ -64,6 +68,8 @@ class UnitCall:
     timeout_seconds: float | None = None
     function: str | None = None
     fresh: bool = False
+    watched: tuple[str, ...] | None = None
+    by_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class _BatchRun:
         self._store = LogStore(Path(batch.log_folder), batch.step, f"{worker_name()}-{running.slot}")
         self._variables: dict[int, Variables] = {}
         self._functions = FunctionUnits(host_name(), worker_name())
+        self._as_in_files: dict[str, bool] = {}
 
     def records(self) -> list[UnitRecord]:
         try:
@@ -147,9 +154,26 @@ class _BatchRun:
             )
         if place() and _may_be_the_end(record):
             time.sleep(END_SECONDS)  # this process may not live to say that the unit failed, which it did not
+        if record.state is UnitState.DONE:
+            record = replace(record, left=self._left_by(call, record))
         if record.cause not in UNFINISHED:
             self._journal.append(self._batch.position, record)
         return record
+
+    def _left_by(self, call: UnitCall, record: UnitRecord) -> dict[str, JsonValue] | None:
+        """Return what a unit left, if somebody wants to know; None if its code is another than in its files.
+
+        Once for all units of a function: what changes after the batch was sent, who sent it sees.
+        """
+        if call.watched is None:
+            return None
+        if call.function is not None:
+            if call.function not in self._as_in_files:
+                self._as_in_files[call.function] = is_as_in_its_files(call.function)
+            if not self._as_in_files[call.function]:
+                return None
+        made = made_by(record.output, is_init=call.is_init)
+        return left_behind([*call.watched, *made], by_content=call.by_content)
 
     def _run_process(self, call: UnitCall) -> UnitRecord:
         try:

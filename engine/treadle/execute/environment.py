@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 OWN_PREFIXES = ("TREADLE_", "PREFECT_")
+HOME = "TREADLE_HOME"
 THREAD_LIMITS = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
@@ -17,6 +18,12 @@ THREAD_LIMITS = (
 def without_own(inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that are not the engine's: its own may carry secrets."""
     return {name: value for name, value in inherited.items() if not name.startswith(OWN_PREFIXES)}
+
+
+def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return what a worker finds in its environment: of the engine's own the home, where cached calls are."""
+    home = inherited.get(HOME)
+    return without_own(inherited) | ({} if home is None else {HOME: home})
 
 
 def unit_environment(inherited: Mapping[str, str], extra: Mapping[str, str], cpus: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from pydantic import JsonValue, PydanticUserError, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from treadle.errors import CommandInvalid
+from treadle.execute.imported import imports_stand, note_imports
 from treadle.execute.records import DONE, Verdict, failed, judge_output, last_lines
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
@@ -72,6 +73,16 @@ def call_function(name: str, arguments: Mapping[str, JsonValue]) -> object:
     read, unwanted = _reader(name)
     positional, named = read({key: value for key, value in arguments.items() if key not in unwanted})
     return find_function(name)(*positional, **named)
+
+
+def is_as_in_its_files(name: str) -> bool:
+    """Whether what this process ran of a function, and of modules beside its own, is what is in their files.
+
+    Args:
+        name: As `find_function` takes it. Without a folder its package is an installed one, and stays.
+    """
+    folder = name.partition("@")[2]
+    return not folder or imports_stand(folder)
 
 
 _Read = Callable[[dict[str, JsonValue]], tuple[tuple[object, ...], dict[str, object]]]
@@ -131,6 +142,7 @@ class FunctionUnits:
             verdict = failed(Cause.FAILED, _traceback(error))
         else:
             verdict = DONE if value is None else _judged(value, is_init=is_init)
+        note_imports()
         return UnitRecord(
             index,
             verdict.state,

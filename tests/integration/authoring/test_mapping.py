@@ -35,6 +35,32 @@ def note(x: int, folder: Path) -> int:
 """
 
 
+def test_a_cached_function_that_is_mapped_makes_no_call_twice_and_keeps_them_in_the_home(script: Any) -> None:
+    said = script.run(
+        """
+import json, os
+from pathlib import Path
+import treadle
+
+@treadle.cached
+def square(x: int) -> int:
+    with Path(__file__).with_name("noted").open("a") as file:
+        file.write(f"{x}\\n")
+    return x * x
+
+if __name__ == "__main__":
+    squares = treadle.load_function(square)
+    values = [squares.map([1, 2]), squares.map([2, 3, 1])]
+    print(json.dumps({"values": values, "home": os.environ["TREADLE_HOME"]}))
+"""
+    )
+
+    assert said["values"] == [[1, 4], [4, 9, 1]]
+    assert sorted((script.folder / "noted").read_text().split()) == ["1", "2", "3"]
+    kept = script.treadle("cache", "query", "--function", "square").data
+    assert len(kept["calls"]) == 3
+
+
 def test_outside_of_a_flow_a_function_runs_on_all_values_and_returns_in_order(script: Any) -> None:
     said = script.run(
         HEAD

@@ -8,7 +8,7 @@ import json
 from treadle.collect.environments.interpreter import Interpreter
 from treadle.collect.lock import Lock
 
-BUILDER_FORMAT = "1"
+BUILDER_FORMAT = "2"
 """Changes whenever an environment would be built differently from the same lock."""
 
 

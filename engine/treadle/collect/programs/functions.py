@@ -27,6 +27,7 @@ _MARKED = (
     "resources",
     "init",
     "init_resources",
+    "pure",
 )
 
 
@@ -118,7 +119,7 @@ def _task_of(found: Found) -> tuple[dict[str, Any], list[Problem]]:
     task: dict[str, Any] = {"name": found.name, "type": kind, "parts": {}}
     if info:
         task["docs_info"] = info
-    for key in ("input_types", "output_types", "category", "modality", "tags"):
+    for key in ("input_types", "output_types", "category", "modality", "tags", "pure"):
         value = getattr(mark, key, None)
         if value:
             task[key] = value
