@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from treadle.cache.caches.base import BaseCache
 from treadle.clusters.port import Cluster
 from treadle.compile.observer import Observer
 from treadle.compile.scope import EVERYTHING, Scope
@@ -28,6 +29,8 @@ class RunContext:
         scope: What is to be done of the run.
         stop: Set to end the run early; steps then end as cancelled.
         settled: Set when the ledger has the end of the run.
+        cache: Where units are kept that others may reuse; None: nothing is reused.
+        by_content: Whether files that units read and leave count by what is in them.
     """
 
     run_id: int
@@ -43,6 +46,8 @@ class RunContext:
     scope: Scope = EVERYTHING
     stop: threading.Event = field(default_factory=threading.Event)
     settled: threading.Event = field(default_factory=threading.Event)
+    cache: BaseCache | None = None
+    by_content: bool = False
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:

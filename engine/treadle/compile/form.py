@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from treadle.compile.form_cache import WORDS, cache_of
 from treadle.errors import WorkflowInvalid
 from treadle.model.arguments import enforced_schema
 from treadle.model.profile import LOCAL
@@ -84,6 +85,13 @@ def form_of(
             "title": "Resources",
             "description": "Of every unit; what is left empty is as planned.",
         },
+        "cache": {
+            **_object(_cache(workflow, tasks), []),
+            "default": {},
+            "title": "Cache",
+            "description": "Of each step: true reuses units that were done before, false runs all, "
+            "refresh runs all and keeps what they leave in place of what was.",
+        },
     }
     for position, schema in enumerate(properties.values()):
         schema["position"] = position
@@ -112,6 +120,20 @@ def _part_of(steps: Sequence[str]) -> dict[str, Schema]:
             **_choice("Last step", "Steps after it are left out; empty: none.", names),
             "default": "",
         },
+    }
+
+
+def _cache(workflow: Workflow, tasks: Mapping[TaskRef, InstalledTask]) -> Schema:
+    held = cache_of(workflow, tasks)
+    return {
+        step.name: {
+            "type": "string",
+            "enum": list(WORDS),
+            "default": held[step.name],
+            "title": step.name,
+            "position": position,
+        }
+        for position, step in enumerate(workflow.ordered())
     }
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from treadle.errors import ArgumentsInvalid, UnknownName
+from treadle.model.graph import require_steps
 from treadle.model.problems import found, listed
 from treadle.model.task import InstalledTask, Part, TaskRef, TaskType
 from treadle.model.workflow import Step, Workflow
@@ -29,13 +30,7 @@ def with_values(workflow: Workflow, tasks: Mapping[TaskRef, InstalledTask], valu
         UnknownName: There is no such step.
         ArgumentsInvalid: Values that are not of the form's shape; all of them.
     """
-    names = [step.name for step in workflow.steps]
-    unknown = [name for name in values if name not in names]
-    if unknown:
-        raise UnknownName(
-            f"Workflow {workflow.name!r} has no step {unknown[0]!r}.",
-            remedy=f"Its steps are {', '.join(map(repr, names)) or 'none'}.",
-        )
+    require_steps([step.name for step in workflow.steps], values, f"Workflow {workflow.name!r}")
     problems = [
         f'step "{step.name}": {text}' for step in workflow.steps for text in _misshapen(step, tasks, values)
     ]

@@ -21,6 +21,9 @@ class Observer:
     def units_ended(self, position: int, done: int, failed: int) -> None:
         """So many more units ended, well or badly."""
 
+    def units_reused(self, position: int, count: int) -> None:
+        """So many of the step's units, already told of as done, did not run but were reused."""
+
     def step_ended(self, position: int, state: StepState) -> None:
         """A step has reached its last state."""
 
@@ -49,6 +52,11 @@ class Observers(Observer):
         """See `Observer`."""
         for observer in self._observers:
             observer.units_ended(position, done, failed)
+
+    def units_reused(self, position: int, count: int) -> None:
+        """See `Observer`."""
+        for observer in self._observers:
+            observer.units_reused(position, count)
 
     def step_ended(self, position: int, state: StepState) -> None:
         """See `Observer`."""

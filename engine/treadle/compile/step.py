@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from treadle.clusters.port import Pool
 from treadle.compile.context import RunContext
@@ -14,6 +14,7 @@ from treadle.compile.labels import step_label
 from treadle.compile.merging import items_seen, merge_step
 from treadle.compile.recording import Recorder
 from treadle.compile.retrying import Retrying, with_more
+from treadle.compile.reuse import StepReuse
 from treadle.errors import LeaseLost, TreadleError
 from treadle.execute.batch import Batch, UnitCall
 from treadle.execute.journal import read_journals
@@ -67,12 +68,13 @@ class StepRun:
         self._position = position
         self._onward = onward
         self._planned = context.plan.steps[position]
-        self._recorder = Recorder(context, position, on_recorded=self._feed_on)
+        self._recorder = Recorder(context, position, on_recorded=self._pass_on)
         self._retrying = Retrying(self._planned.step.retries)
         self._known: dict[int, units.PlannedUnit] = {}
         self._done_before: dict[int, UnitRecord] = {}
         self._inputs: dict[str, Item] = {}
         self._urls: dict[int, str] = {}
+        self._reuse = StepReuse(context, position)
 
     def run(self) -> StepEnd:
         """Run the step to its end; the ledger has its state and the merged dataset when this returns.
@@ -149,16 +151,42 @@ class StepRun:
             self._recorder.flush()
 
     def _begin(self, planned: Sequence[Unit], *, is_init: bool = False) -> list[UnitCall]:
-        """Write units into the ledger that are new there, and return the calls of those that are not done."""
-        new = [unit for unit in planned if unit.index not in self._known]
-        if new:
-            with self._context.writing() as tx:
-                units.plan_units(tx, self._context.run_id, self._position, new)
-        self._context.observer.units_planned(self._position, len(planned))
+        """Write units into the ledger that are new there, and return the calls of those that are to run.
+
+        Those are not done in this run, and were not in an earlier one whose work still stands.
+        """
         done = self._done_before
+        todo = [unit for unit in planned if unit.index not in done]
+        sealed = self._reuse.seal(todo)
+        reused = [self._tried(record) for record in self._reuse.find(sealed)]
+        self._plan(planned, {one.unit.index: one.key for one in sealed}, reused)
+        self._context.observer.units_planned(self._position, len(planned))
         self._urls.update((unit.index, unit.zarr_url) for unit in planned if unit.zarr_url is not None)
         self._recorder.recall([done[unit.index] for unit in planned if unit.index in done])
-        return [self._call(unit, is_init=is_init) for unit in planned if unit.index not in done]
+        self._recorder.recall(reused)
+        if reused:
+            self._context.observer.units_reused(self._position, len(reused))
+        found = {record.index for record in reused}
+        return [self._call(unit, is_init=is_init) for unit in todo if unit.index not in found]
+
+    def _tried(self, record: UnitRecord) -> UnitRecord:
+        """Return the record of a reused unit, which an earlier driver may have tried in vain."""
+        known = self._known.get(record.index)
+        return replace(record, attempt=known.attempt) if known else record
+
+    def _plan(self, planned: Sequence[Unit], keys: Mapping[int, str], reused: Sequence[UnitRecord]) -> None:
+        """Write which units there are, and which of them need not run, in one transaction."""
+        new = [unit for unit in planned if unit.index not in self._known]
+        again = {index: key for index, key in keys.items() if index in self._known}
+        if not (new or again or reused):
+            return
+        with self._context.writing() as tx:
+            run_id = self._context.run_id
+            if new:
+                units.plan_units(tx, run_id, self._position, new, keys)
+            units.set_keys(tx, run_id, self._position, again)
+            if reused:
+                units.record_units(tx, run_id, self._position, reused)
 
     def _dispatch(self, calls: Sequence[UnitCall], *, is_open: bool = False) -> Dispatch:
         return Dispatch(
@@ -173,8 +201,9 @@ class StepRun:
             is_open=is_open,
         )
 
-    def _feed_on(self, records: Sequence[UnitRecord]) -> None:
-        """Pass on the items that units leave behind, as soon as the ledger has the units."""
+    def _pass_on(self, records: Sequence[UnitRecord]) -> None:
+        """Keep units for other runs, and pass on what they leave behind, as soon as the ledger has them."""
+        self._reuse.keep(records)
         if self._onward is None:
             return
         settled: list[Item] = []
@@ -199,6 +228,8 @@ class StepRun:
             timeout_seconds=resources.timeout_seconds,
             fresh=resources.fresh_process,
             attempt=known.next_attempt if known else 1,
+            watched=self._reuse.watched(unit.index),
+            by_content=self._context.by_content,
         )
         return with_more(call, known.cause, known.attempt) if known else call
 

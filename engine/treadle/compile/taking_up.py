@@ -6,10 +6,12 @@ from collections import defaultdict
 
 from treadle.compile.context import RunContext
 from treadle.compile.prefect_runs import mark_crashed
+from treadle.compile.reuse import StepReuse
 from treadle.errors import LedgerError
 from treadle.execute.journal import claim_journals, read_journals, remove_journals, wait_until_closed
 from treadle.ledger import runs, units
 from treadle.ledger.runs import RunRecord
+from treadle.ledger.units import UnitEntry
 from treadle.model.records import UnitRecord
 from treadle.model.states import RunState
 
@@ -54,10 +56,18 @@ def take_up(context: RunContext, flow_run_id: str) -> RunRecord:
 
 
 def _take_in_journals(context: RunContext) -> None:
-    """Record all units that are in the journals and not done in the ledger, in one transaction a step."""
+    """Record all units that are in the journals and not done in the ledger, in one transaction a step.
+
+    What they did is kept for other runs too, like that of any unit.
+    """
     by_step: dict[int, list[UnitRecord]] = defaultdict(list)
     for position, record in read_journals(context.log_folder):
         by_step[position].append(record)
     for position, records in by_step.items():
+        reuse = StepReuse(context, position)
+        waiting: list[UnitEntry] = []
         with context.writing() as tx:
+            if reuse.keeps:
+                waiting = units.list_units(tx, context.run_id, position, with_done=False, with_args=True)
             units.record_units(tx, context.run_id, position, records)
+        reuse.keep_unheard(waiting, records)

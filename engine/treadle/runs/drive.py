@@ -27,6 +27,7 @@ from treadle.model.states import RunState
 from treadle.runs.deployments.deployed_runs import new_deployed_run
 from treadle.runs.garbage import rarer_collections
 from treadle.runs.settle import wait_until_prefect_agrees
+from treadle.runs.unit_cache import unit_cache_of
 from treadle.settings import Settings
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ def context_of(
         },
         profile=profile,
         scope=scope,
+        cache=unit_cache_of(record.plan, settings),
+        by_content=settings.compare_contents,
     )
 
 

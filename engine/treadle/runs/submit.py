@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from treadle.compile.form_cache import CacheWords, refreshed, with_cache
 from treadle.compile.form_values import StepValues, with_values
 from treadle.errors import UnknownName
 from treadle.ledger import Ledger, Transaction, datasets, packages, runs, workflows
@@ -36,6 +37,7 @@ class Target:
 
 
 HERE = Target()
+_NOTHING_SAID: CacheWords = {}
 
 
 def make_run_plan(
@@ -48,6 +50,7 @@ def make_run_plan(
     first: str | None = None,
     last: str | None = None,
     target: Target = HERE,
+    refresh: bool = False,
 ) -> Plan:
     """Resolve a workflow against a dataset; nothing is written but the engine's own tasks if it names one.
 
@@ -60,6 +63,7 @@ def make_run_plan(
         first: Name of the step to begin with, on the dataset as it is; None for the workflow's first.
         last: Name of the step to end with; None for the workflow's last.
         target: Where it is to run.
+        refresh: Run also the units that would be reused, and keep what they leave in place of what was.
 
     Raises:
         UnknownName: No such workflow, dataset or step.
@@ -79,6 +83,7 @@ def make_run_plan(
         first=first,
         last=last,
         target=target,
+        refresh=refresh,
     )[0]
     with ledger.reading() as tx:
         check_available(tx, plan)
@@ -96,6 +101,8 @@ def submit(
     last: str | None = None,
     target: Target = HERE,
     arguments: Sequence[StepValues] = (),
+    cache: CacheWords = _NOTHING_SAID,
+    refresh: bool = False,
     key: str | None = None,
 ) -> int:
     """Make a plan and write run, plan and a snapshot of the dataset to the ledger.
@@ -110,6 +117,8 @@ def submit(
         last: Name of the step to end with.
         target: Where it is to run.
         arguments: Arguments of steps in place of the workflow's; later ones lie over earlier ones.
+        cache: Whether units of steps are reused, in place of what the workflow says.
+        refresh: See `make_run_plan`.
         key: What `ledger.runs.find_run` is to find the run by.
 
     Returns:
@@ -125,6 +134,8 @@ def submit(
         last=last,
         target=target,
         arguments=arguments,
+        cache=cache,
+        refresh=refresh,
     )
     with ledger.writing() as tx:
         take_into_use(tx, plan)
@@ -142,6 +153,8 @@ def _resolve(
     last: str | None,
     target: Target,
     arguments: Sequence[StepValues] = (),
+    cache: CacheWords = _NOTHING_SAID,
+    refresh: bool = False,
 ) -> tuple[Plan, int | None, int, Dataset]:
     with ledger.reading() as tx:
         workflow_id, definition = _stored(tx, workflow)
@@ -149,6 +162,9 @@ def _resolve(
     tasks = installed_tasks(ledger, definition)
     for values in arguments:
         definition = with_values(definition, tasks, values)
+    definition = with_cache(definition, tasks, cache)
+    if refresh:
+        definition = refreshed(definition, tasks)
     plan = make_plan(
         definition.part(first, last),
         snapshot,

@@ -82,6 +82,7 @@ def file_layer(path: Path) -> Layer:
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text)
+        values.pop("cache", None)  # the configuration of caches, which the cache reads itself
     except OSError as error:
         what = f"{path} cannot be read: {error.strerror}."
         raise SettingsInvalid(what, remedy="Mend its permissions or remove it.") from error

@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     recover: int = Field(
         0, ge=0, description="how often a run whose driver died is taken up by itself; 0: it is only offered"
     )
+    compare_contents: bool = Field(
+        False, description="whether files decide by their content if a unit is reused, not by size and time"
+    )
     host: str = Field("127.0.0.1", min_length=1, description="address that `treadle up` listens on")
     port: int = Field(4200, ge=0, le=65535, description="port of `treadle up`; 0: any free one")
     clusters: dict[str, ClusterProfile] = Field(
@@ -191,6 +194,11 @@ class Settings(BaseSettings):
     def uv_cache_folder(self) -> Path:
         """Folder of uv's cache where its usual one is on another file system."""
         return self.home / "uv-cache"
+
+    @property
+    def call_cache_folder(self) -> Path:
+        """Folder of the call cache where nothing else is configured, and of what is kept of units."""
+        return self.home / "cache"
 
     @property
     def editable_folder(self) -> Path:

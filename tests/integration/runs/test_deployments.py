@@ -83,7 +83,11 @@ def test_a_run_has_the_arguments_of_its_form_over_the_deployments_over_the_workf
     assert deployed["path"] == f"{bench.name}/{bench.name}"
 
     # When a run is asked for as the form does
-    asked = {"steps": {CREATE: {"count": 2}}, "resources": {"memory": "2G", "time": ""}}
+    asked = {
+        "steps": {CREATE: {"count": 2}},
+        "resources": {"memory": "2G", "time": ""},
+        "cache": {CREATE: "false", MARK: "refresh"},
+    }
     made = start(prefect, deployed["id"], **asked).raise_for_status().json()
     assert made["work_pool_name"] == "treadle"
     ended = drive(treadle, server, prefect, made["id"])
@@ -95,6 +99,8 @@ def test_a_run_has_the_arguments_of_its_form_over_the_deployments_over_the_workf
     assert run["prefect_flow_run_id"] == made["id"]
     items = {name: item["attributes"]["mark"] for name, item in bench.items.items()}
     assert items == {"a_0000": "deployed", "a_0001": "deployed"}
+    said = treadle("explain", str(run["id"]), "0", "--step", MARK).data["reason"]
+    assert said == "Its step says refresh: units run whatever is kept of them."
 
     # And the workflow is as it was
     stored = treadle("workflow", "export", bench.name).data["task_list"]
@@ -112,6 +118,7 @@ def test_prefects_server_refuses_a_wrong_value_with_its_place(
         ({"dataset": "nothing"}, "dataset"),
         ({}, "dataset"),
         ({"dataset": bench.name, "last_step": "nowhere"}, "last_step"),
+        ({"dataset": bench.name, "cache": {MARK: "maybe"}}, "maybe"),
     ):
         answer = start(prefect, deployed["id"], **wrong)
         assert answer.status_code == 409
@@ -167,6 +174,7 @@ def test_a_run_of_the_command_line_is_a_run_of_the_deployment_and_can_be_retried
     assert flow_run["name"] == f"{bench.name} {run['id']}"
     assert flow_run["parameters"]["steps"][CREATE] == {"count": 2}
     assert flow_run["parameters"]["dataset"] == bench.name
+    assert flow_run["parameters"]["cache"] == {CREATE: "false", MARK: "false"}
     assert f"run:{run['id']}" in flow_run["tags"]
     retry(prefect, flow_run["id"])
     assert drive(treadle, server, prefect, flow_run["id"])["state_type"] == "COMPLETED"

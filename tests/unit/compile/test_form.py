@@ -9,6 +9,7 @@ import pytest
 from prefect.utilities.schema_tools.validation import is_valid_schema, validate
 
 from treadle.compile.form import form_of
+from treadle.compile.form_cache import cache_of, refreshed, with_cache
 from treadle.compile.form_values import values_of, with_values
 from treadle.compile.form_words import read_words
 from treadle.errors import ArgumentsInvalid, TreadleError, UnknownName, UsageError, WorkflowInvalid
@@ -51,12 +52,22 @@ OTHER: dict[str, Any] = {
 INIT: dict[str, Any] = {"type": "object", "properties": {"size": {"type": "integer", "default": 4}}}
 
 
-def a_task(name: str, kind: TaskType, label: str | None = "pydantic_v2", **schemas: object) -> InstalledTask:
+def a_task(
+    name: str, kind: TaskType, label: str | None = "pydantic_v2", *, pure: bool = False, **schemas: object
+) -> InstalledTask:
     parts = {
         f"{part}": {"executable": "run.py", "args_schema": schemas.get(str(part))} for part in kind.parts
     }
     task = Task.model_validate(
-        {"package": "p", "version": "1", "name": name, "type": kind, "args_schema_version": label, **parts}
+        {
+            "package": "p",
+            "version": "1",
+            "name": name,
+            "type": kind,
+            "args_schema_version": label,
+            "pure": pure,
+            **parts,
+        }
     )
     return InstalledTask(id=1, task=task, installed=Installed(environment="e", python="/p", root="/r"))
 
@@ -68,9 +79,10 @@ TASKS: Mapping[TaskRef, InstalledTask] = {
         a_task("Count", TaskType.NON_PARALLEL, non_parallel=OTHER),
         a_task("Tile", TaskType.COMPOUND, non_parallel=INIT, parallel=OTHER),
         a_task("Old", TaskType.PARALLEL, "made by hand", parallel=SIGMA),
+        a_task("Pure", TaskType.PARALLEL, pure=True),
     )
 }
-BLUR, COUNT, TILE, OLD = TASKS
+BLUR, COUNT, TILE, OLD, PURE = TASKS
 
 
 def a_workflow(*steps: Mapping[str, Any]) -> Workflow:
@@ -149,6 +161,8 @@ def test_a_task_of_two_parts_has_a_form_of_two_parts() -> None:
         ({"resources": {"partition": "a; rm"}}, "does not match"),
         ({"resources": {"cpus": 0}}, "0 is less than the minimum"),
         ({"resources": {"color": "red"}}, "'color' was unexpected"),
+        ({"cache": {"blur it": "maybe"}}, "'maybe' is not one of"),
+        ({"cache": {"blur": "true"}}, "'blur' was unexpected"),
         ({"workflow": "V"}, "'W' was expected"),
         ({"more": 1}, "'more' was unexpected"),
     ],
@@ -166,6 +180,7 @@ def test_prefects_server_takes_what_is_right() -> None:
         {"steps": {"blur it": blur}, "first_step": "count", "last_step": "", "cluster": "slurm"},
         {"resources": {"memory": "8G", "time": "1-02:00:00", "partition": "long", "cpus": 4}},
         {"resources": {"memory": "", "time": "", "partition": ""}},
+        {"cache": {"blur it": "refresh", "count": "true"}},
     ):
         assert refusals(**given) == []
 
@@ -253,3 +268,54 @@ def test_words_are_read_by_the_names_of_steps_and_the_parts_of_their_tasks() -> 
 def test_words_that_mean_nothing_are_refused(word: str, kind: type[TreadleError], said: str) -> None:
     with pytest.raises(kind, match=said):
         read_words(FULL, TASKS, [word])
+
+
+def test_the_form_shows_for_each_step_whether_its_units_are_reused() -> None:
+    cached = a_workflow(
+        {"name": "plain", "task": BLUR, "args_parallel": {"sigma": 1, "channel": CHANNEL}},
+        {"name": "pure", "task": PURE, "needs": ["plain"]},
+        {"name": "never", "task": PURE, "needs": ["pure"], "cache": False},
+        {"name": "anew", "task": PURE, "needs": ["never"], "cache": "refresh"},
+    )
+    shown = a_form(cached)["properties"]["cache"]["properties"]
+
+    assert {name: field["default"] for name, field in shown.items()} == {
+        "plain": "false",
+        "pure": "true",
+        "never": "false",
+        "anew": "refresh",
+    }
+    assert shown["pure"]["enum"] == ["true", "false", "refresh"]
+
+
+def test_a_choice_in_the_form_is_that_of_its_step() -> None:
+    words = {"blur it": "refresh", "count": "true", "tile": "false"}
+    changed = with_cache(FULL, TASKS, words)
+
+    assert [step.cache for step in changed.steps] == ["refresh", True, None]
+    assert cache_of(changed, TASKS) == words
+    assert with_cache(FULL, TASKS, cache_of(FULL, TASKS)) == FULL
+
+
+def test_a_refreshed_workflow_runs_what_would_be_reused_and_keeps_nothing_else() -> None:
+    steps = a_workflow(
+        {"name": "plain", "task": COUNT},
+        {"name": "pure", "task": PURE, "needs": ["plain"]},
+        {"name": "in place", "task": COUNT, "needs": ["pure"], "cache": True},
+        {"name": "never", "task": PURE, "needs": ["in place"], "cache": False},
+    )
+
+    assert [step.cache for step in refreshed(steps, TASKS).steps] == [None, "refresh", "refresh", False]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "said"),
+    [
+        ({"blur": "true"}, UnknownName, "no step 'blur'"),
+        ({"count": "maybe"}, ArgumentsInvalid, "one of true, false, refresh, found "),
+        ({"count": True}, ArgumentsInvalid, "one of true, false, refresh, found "),
+    ],
+)
+def test_choices_that_mean_nothing_are_refused(words: Any, kind: type[TreadleError], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        with_cache(FULL, TASKS, words)

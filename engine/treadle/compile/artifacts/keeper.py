@@ -106,6 +106,12 @@ class RunArtifacts(Observer):
             self._steps[position].failed += failed
             self._steps[position].is_new = True
 
+    def units_reused(self, position: int, count: int) -> None:
+        """Count."""
+        with self._changed:
+            self._steps[position].cached += count
+            self._steps[position].is_new = True
+
     def _keep(self) -> None:
         from prefect.client.orchestration import get_client
 

@@ -20,7 +20,7 @@ class Progress:
         units: How many units it has, as far as is known.
         done: How many of them are done.
         failed: How many ended otherwise.
-        cached: How many were done before this drive.
+        cached: How many of those done were done before this drive, in this run or an earlier one.
         report: How it ended, with the ends of the errors of its units; empty while it has not.
         is_new: Whether there is something to tell.
     """
@@ -42,7 +42,8 @@ class Progress:
 
 def progress_artifact(run_id: int, position: int, step: Progress) -> Artifact:
     """Return a step's progress bar."""
-    counts = f"{step.done} done, {step.failed} failed, of {step.units}"
+    done = f"{step.done} done ({step.cached} cached)" if step.cached else f"{step.done} done"
+    counts = f"{done}, {step.failed} failed, of {step.units}"
     message, _, details = step.report.partition("\n")
     lines = [f"**{plain(step.name)}** of run {run_id}: {counts} units", plain(message)]
     if details:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from treadle.compile.context import RunContext
+from treadle.compile.form_cache import cache_of
 from treadle.compile.form_values import values_of
 from treadle.compile.naming import flow_run_name, flow_run_tags, prefect_name
 from treadle.ledger import runs
@@ -73,8 +74,17 @@ def _parameters(plan: Plan, form: dict[str, JsonValue]) -> dict[str, JsonValue]:
         "steps": values_of(plan.workflow, {step.step.task: step.task for step in plan.steps}),
         "cluster": plan.cluster,
         "resources": given,
+        **_cache(plan, form),
         **_span(plan, form),
     }
+
+
+def _cache(plan: Plan, form: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    properties = form.get("properties")
+    if not isinstance(properties, dict) or "cache" not in properties:  # it is of an earlier Treadle
+        return {}
+    held = cache_of(plan.workflow, {step.step.task: step.task for step in plan.steps})
+    return {"cache": {**held}}
 
 
 def _span(plan: Plan, form: dict[str, JsonValue]) -> dict[str, JsonValue]:

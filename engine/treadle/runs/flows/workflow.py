@@ -54,6 +54,7 @@ def run_workflow(  # noqa: PLR0917 - Prefect calls it by the names
     last_step: str = "",
     cluster: str = LOCAL,
     resources: dict[str, Any] = _NOTHING,
+    cache: dict[str, Any] = _NOTHING,
 ) -> State[Any]:
     """Run a stored workflow on a dataset; called again in the same flow run, go on with the same run.
 
@@ -65,6 +66,7 @@ def run_workflow(  # noqa: PLR0917 - Prefect calls it by the names
         last_step: The step to end with; empty for the last.
         cluster: Where the units run.
         resources: Resources of all units; what is empty is as planned.
+        cache: Whether units of steps are reused; of a step that is left out it is as the workflow says.
 
     Returns:
         Completed, Failed or Cancelled, as the ledger has it; Failed where no run could be made of that.
@@ -83,6 +85,7 @@ def run_workflow(  # noqa: PLR0917 - Prefect calls it by the names
                     last=last_step or None,
                     target=Target(cluster, settings.cluster(cluster), _overrides(resources)),
                     arguments=(_deployed_arguments(), steps),
+                    cache=cache,
                     key=str(_this_run().id),
                 )
             else:
