@@ -12,6 +12,7 @@ import typer.core
 from treadle.cli import (
     activities,
     bindings,
+    cache,
     cancel,
     check,
     collect,
@@ -21,6 +22,7 @@ from treadle.cli import (
     deploy,
     doctor,
     environments,
+    explain,
     follow,
     history,
     lifecycle,
@@ -88,6 +90,7 @@ app.command()(cancel.cancel)
 app.command()(history.runs)
 app.command()(history.show)
 app.command()(history.logs)
+app.command()(explain.explain)
 app.command()(up.up)
 app.command()(doctor.doctor)
 app.command("exec", context_settings=execution.PASSED_ON, options_metavar="COMMAND...")(execution.execute)
@@ -104,6 +107,7 @@ app.add_typer(datasets.app, name="dataset")
 app.add_typer(workflows.app, name="workflow")
 app.add_typer(deploy.app, name="deployment")
 app.add_typer(notify.app, name="notify")
+app.add_typer(cache.app, name="cache")
 app.add_typer(config.app, name="config")
 
 

@@ -84,6 +84,7 @@ def run_document(run: RunRecord, failures: Sequence[StepFailure]) -> dict[str, o
                 "units": step.units,
                 "done": step.done,
                 "failed": step.failed,
+                "cached": step.cached,
                 "seconds": seconds_of(step),
                 "error": step.error,
             }
@@ -118,16 +119,23 @@ def summary_document(run: RunSummary) -> dict[str, object]:
         "started_at": run.started_at,
         "ended_at": run.ended_at,
         "seconds": seconds_of(run),
+        "cached": run.cached,
     }
 
 
 def print_steps(run: RunRecord) -> None:
     """Print the table of a run's steps."""
+    counts = ["units", "done", "failed", *(["cached"] if run.cached else [])]
     rows = [
-        (step.name, step.state.replace("_", " "), step.units, step.done, step.failed, seconds_of(step))
+        (
+            step.name,
+            step.state.replace("_", " "),
+            *(getattr(step, count) for count in counts),
+            seconds_of(step),
+        )
         for step in run.steps
     ]
-    print_table(["step", "state", "units", "done", "failed", "seconds"], rows)
+    print_table(["step", "state", *counts, "seconds"], rows)
 
 
 def failure_text(run: RunRecord, failures: Sequence[StepFailure]) -> str:

@@ -39,9 +39,21 @@ def runs(
     if as_json:
         print_json({"runs": [summary_document(run) for run in found]})
         return
-    rows = [(run.id, run.workflow, run.dataset, run.state, run.created_at, seconds_of(run)) for run in found]
+    counts = ["cached"] if any(run.cached for run in found) else []
+    rows = [
+        (
+            run.id,
+            run.workflow,
+            run.dataset,
+            run.state,
+            run.created_at,
+            seconds_of(run),
+            *(run.cached for _ in counts),
+        )
+        for run in found
+    ]
     print_table(
-        ["run", "workflow", "dataset", "state", "submitted", "seconds"],
+        ["run", "workflow", "dataset", "state", "submitted", "seconds", *counts],
         rows,
         empty=NO_RUN,
     )

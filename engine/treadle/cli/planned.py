@@ -73,6 +73,7 @@ def _step_document(
         "environment": planned.task.installed.environment,
         "needs": planned.step.needs,
         "units": planned.units,
+        "cache": planned.reuse,
         "type_filters": planned.type_filters,
         "or_types": planned.or_types,
         "arguments": {part: planned.step.args(part) for part in placed},

@@ -56,12 +56,14 @@ class _Counts:
     units: int = 0
     done: int = 0
     failed: int = 0
+    cached: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property
     def text(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done + self.failed}/{self.units}{failed}"
+        cached = f", {self.cached} cached" if self.cached else ""
+        return f"{self.done + self.failed}/{self.units}{failed}{cached}"
 
 
 class Bars(Observer):
@@ -94,6 +96,12 @@ class Bars(Observer):
         with self._lock:
             self._counts[position].done += done
             self._counts[position].failed += failed
+        self._draw(position)
+
+    def units_reused(self, position: int, count: int) -> None:
+        """Say how many did not run."""
+        with self._lock:
+            self._counts[position].cached += count
         self._draw(position)
 
     def step_ended(self, position: int, state: StepState) -> None:
@@ -137,6 +145,11 @@ class Lines(Observer):
         with self._lock:
             self._counts[position].done += done
             self._counts[position].failed += failed
+
+    def units_reused(self, position: int, count: int) -> None:
+        """Count."""
+        with self._lock:
+            self._counts[position].cached += count
 
     def step_ended(self, position: int, state: StepState) -> None:
         """Say how it ended."""

@@ -30,6 +30,12 @@ def run(
         list[str] | None,
         typer.Option("--type", metavar="NAME=true|false", help="Only items with, or without, this type."),
     ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh", help="Run also the units that would be reused; keep what they leave instead."
+        ),
+    ] = False,
     cluster: placing.Cluster = "local",
     cpus: placing.Cpus = None,
     memory: placing.Memory = None,
@@ -68,6 +74,7 @@ def run(
         last=last,
         cluster=cluster,
         overrides=overrides,
+        refresh=refresh,
     )
     with open_session() as session:
         if driver is Place.JOB:

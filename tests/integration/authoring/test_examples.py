@@ -49,6 +49,20 @@ def test_the_study_runs_as_a_flow_of_prefect(treadle: Command, folder: Path) -> 
     assert lines[-1] == "5"
 
 
+def test_the_words_are_counted_once(treadle: Command, folder: Path) -> None:
+    first, again, other = (
+        run(treadle, folder, [sys.executable, "reuse.py", *words])[-1] for words in ([], [], ["4"])
+    )
+    assert first.endswith("3 units done, 0 of them cached")
+    assert again.endswith("3 units done, 3 of them cached")
+    assert other.endswith("3 units done, 0 of them cached")
+
+    number = other.split()[1].rstrip(":")
+    explained = treadle("explain", number, "0").data
+    [change] = explained["changes"]
+    assert (change["part"], change["before"], change["now"]) == ("argument longest", "20", "4")
+
+
 def test_the_bindings_are_written_and_can_be_used(treadle: Command, folder: Path) -> None:
     treadle(
         "task", "bindings", "treadle-tasks-mock", "--output", str(folder / "mock_tasks.py"), as_json=False

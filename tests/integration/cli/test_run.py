@@ -200,6 +200,21 @@ def test_a_part_that_cannot_run_is_refused_before_anything_is_submitted(
     assert run_count(treadle) == before
 
 
+def test_refresh_runs_what_would_be_reused(treadle: Command, prepare: Prepare) -> None:
+    # Given a step whose units are reused
+    workflow, dataset = prepare(
+        step("Create Items", count=2), {**step("Act on Item", alias="act"), "cache": True}
+    )
+    treadle("run", workflow, "--dataset", dataset)
+    part = ("run", workflow, "--dataset", dataset, "--from", "act")
+    assert [row["cached"] for row in treadle(*part).data["steps"]] == [2]
+
+    # When they are to run anew, then the plan says so and they do
+    assert [row["cache"] for row in treadle(*part, "--refresh", "--plan").data["steps"]] == ["refresh"]
+    assert [row["cached"] for row in treadle(*part, "--refresh").data["steps"]] == [0]
+    assert [row["cached"] for row in treadle(*part).data["steps"]] == [2]
+
+
 @pytest.mark.parametrize(
     ("steps", "words"),
     [

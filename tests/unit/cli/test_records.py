@@ -28,6 +28,21 @@ def test_config_show_gives_each_value_its_source(call, home: Path, monkeypatch: 
     assert all(row["meaning"] in table for row in rows.values())
 
 
+def test_config_show_ends_with_the_caches_and_their_files(call, tmp_path: Path) -> None:
+    file = tmp_path / "fleche.toml"
+    file.write_text('[shared]\ntemplate = "sql"\nroot = "r"\nurl = "postgresql://ana:secret@db/calls"\n')
+    rows = {row["name"]: row for row in call("config", "show", "--json").data["cache"]}
+    assert rows["shared.root"] == {"name": "shared.root", "value": f"{tmp_path}/r", "source": str(file)}
+    assert rows["default.cache.calls.type"]["source"] == "default"
+    table = call("config", "show").out
+    assert "shared.url" in table
+    assert ":secret@" not in table
+    file.write_text("[shared\n")
+    said = call("config", "show")
+    assert said.code == 2
+    assert f"{file} is not valid TOML" in said.err
+
+
 def test_dataset_is_created_in_a_folder_listed_and_shown(call, tmp_path: Path) -> None:
     assert call("dataset", "create", "plates", "--dir", "data/../plates").code == 0
     listed = call("dataset", "list", "--json").data["datasets"]

@@ -35,6 +35,7 @@ COMMANDS = [
     ["workflow", "export"],
     ["workflow", "list"],
     ["config", "show"],
+    *(["cache", verb] for verb in ("stats", "query", "evict", "gc", "verify", "export", "import")),
 ]
 
 CALL = """
