@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import (
+    cached_calls,
+    cached_units,
     chain,
     collecting,
     command_units,
@@ -39,6 +41,8 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Reading]]] = {
     "prefect": prefect_database.measure,
     "slurm": on_slurm.measure,
     "collecting": collecting.measure,
+    "cache": cached_calls.measure,
+    "reuse": cached_units.measure,
 }
 
 

@@ -7,7 +7,17 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("treadle", "prefect", "prefect-dask", "distributed", "sqlalchemy", "pydantic")
+LIBRARIES = (
+    "treadle",
+    "prefect",
+    "prefect-dask",
+    "distributed",
+    "sqlalchemy",
+    "pydantic",
+    "fleche",
+    "joblib",
+    "diskcache",
+)
 
 
 def describe_machine() -> dict[str, object]:

@@ -133,16 +133,31 @@ class Site:
         make_items: MakeItems | None = None,
         types: Mapping[str, bool] | None = None,
         place: Place = LOCALLY,
+        *,
+        workflow: str | None = None,
+        folder: Path | None = None,
+        cache: bool | None = None,
     ) -> int:
-        """Make a run of a chain of parallel tasks on so many items, of these types, in a new folder."""
+        """Make a run of a chain of parallel tasks on so many items, of these types.
+
+        Args:
+            steps: The tasks.
+            count: How many items.
+            make_items: Makes them; their names alone if None.
+            types: Their types.
+            place: Where the run is to run.
+            workflow: Name of the workflow; a new one if None.
+            folder: Where they are; a new folder if None.
+            cache: Whether units are reused that were done before; None leaves it to the task.
+        """
         name = f"benchmark-{next(self._numbers)}"
-        folder = self.new_folder()
+        folder = folder or self.new_folder()
         urls = (make_items or item_urls)(folder, count)
         document = {
-            "name": name,
-            "task_list": [{"task": task.model_dump()} for task in steps],
+            "name": workflow or name,
+            "task_list": [{"task": task.model_dump(), "cache": cache} for task in steps],
         }
-        import_workflow(self.ledger, document, replace=False)
+        import_workflow(self.ledger, document, replace=workflow is not None)
         dataset = Dataset(
             name=name,
             zarr_dir=str(folder),
@@ -152,7 +167,7 @@ class Site:
             datasets.create_dataset(tx, dataset)
         return submit(
             self.ledger,
-            workflow=name,
+            workflow=workflow or name,
             dataset=name,
             type_filters={},
             attribute_filters={},
