@@ -54,7 +54,9 @@ def main() -> None:
     (folder / "benchmarks-machine.md").write_text(benchmark_machines(measured))
     (folder / "rooms.md").write_text(rooms())
     (folder / "libraries.md").write_text(libraries("dependencies", PROJECT["project"]["dependencies"]))
-    (folder / "tools.md").write_text(libraries("tools", PROJECT["dependency-groups"]["dev"]))
+    groups = PROJECT["dependency-groups"]
+    (folder / "tools.md").write_text(libraries("tools", groups["dev"]))
+    (folder / "benchmark-libraries.md").write_text(libraries("benchmarks", groups["benchmarks"], sized=False))
 
 
 def readme_commands() -> tuple[str, str]:
@@ -120,8 +122,13 @@ def rooms() -> str:
     return table(("room", "purpose", "may know"), rows)
 
 
-def libraries(kind: str, requirements: list[str]) -> str:
+def libraries(kind: str, requirements: list[str], *, sized: bool = True) -> str:
     """Every library with what it is for, the range, the locked version and what it adds to an environment.
+
+    Args:
+        kind: Table of docs/libraries.toml.
+        requirements: As pyproject.toml declares them.
+        sized: Whether to tell what they add; they have to be installed for that.
 
     Raises:
         SystemExit: docs/libraries.toml and pyproject.toml do not name the same libraries.
@@ -136,13 +143,18 @@ def libraries(kind: str, requirements: list[str]) -> str:
             f"{name} `{requirement.specifier}`",
             purposes[name],
             locked[name]["version"],
-            locked[name]["wheels"][0]["upload-time"][:7],
-            f"{size(name) / MEGABYTE:.1f}",
-            f"{sum(map(size, closure(name))) / MEGABYTE:.0f}",
+            (locked[name].get("wheels") or [locked[name]["sdist"]])[0]["upload-time"][:7],
+            *(sizes(name) if sized else ()),
         )
         for name, requirement in declared.items()
     ]
-    return table(("library", "for", "locked", "released", "MB", "MB with all it needs"), rows)
+    columns = ("library", "for", "locked", "released")
+    return table((*columns, "MB", "MB with all it needs") if sized else columns, rows)
+
+
+def sizes(name: str) -> tuple[str, str]:
+    """What a library takes on disk, alone and with all it needs."""
+    return f"{size(name) / MEGABYTE:.1f}", f"{sum(map(size, closure(name))) / MEGABYTE:.0f}"
 
 
 def benchmarks(measured: dict[str, Any]) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from treadle.cache.caches.base import BaseCache
+from treadle.cache.config import load, read_configuration
 from treadle.cli import app
 from treadle.model.resources import resources_from_meta
 from treadle.model.task import Part
@@ -82,6 +84,29 @@ def test_the_example_of_a_cluster_behind_ssh_is_one_that_settings_take(
     assert profile.host == "workstation.example"
     assert profile.ssh is not None
     assert (profile.ssh.host, profile.ssh.user) == ("login.example", "jane")
+
+
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("cache", ["Stack", "Limited", "ReadOnly"]),
+        ("cache-ssh", ["Stack", "Ssh"]),
+        ("cache-storages", ["Limited"]),
+    ],
+)
+def test_the_examples_of_caches_are_ones_that_the_cache_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, described: list[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "fleche.toml").write_text((EXAMPLES / f"{name}.toml").read_text())
+    tables = [table for table in read_configuration(tmp_path).tables if table != "default"]
+    caches = [load(table, start=tmp_path) for table in tables]
+    kinds = {type(layer).__name__ for cache in caches for layer in every_layer(cache)}
+    assert set(described) <= kinds
+
+
+def every_layer(cache: BaseCache) -> list[BaseCache]:
+    return [cache, *(below for layer in cache.layers for below in every_layer(layer))]
 
 
 def test_the_example_of_branches_is_a_workflow_that_branches_and_joins() -> None:
