@@ -90,9 +90,12 @@ def held(bench: Any) -> Any:
 def test_a_run_whose_driver_was_killed_goes_on_and_repeats_no_finished_unit(
     bench: Any, treadle: Command, prefect_states: PrefectStates
 ) -> None:
-    noted = bench.folder / "noted"
-    slow = mock_step("Mark Item", record_file=str(noted), sleep_seconds=0.4)
-    bench.prepare(mock_step(CREATE, count=8), slow, mock_step("Act on Marked Item"))
+    noted, gate = bench.folder / "noted", bench.folder / "gate"
+    bench.prepare(
+        mock_step(CREATE, count=8),
+        mock_step("Mark Item", record_file=str(noted), sleep_seconds=0.4),
+        mock_step("Act on Marked Item", wait_for_file=str(gate)),  # else the run may end before its driver
+    )
     with started(treadle, bench.run_words) as process:
         wait_for(lambda: sum(executions(noted).values()) >= 5)
         processes = family(process)
@@ -104,6 +107,7 @@ def test_a_run_whose_driver_was_killed_goes_on_and_repeats_no_finished_unit(
     assert f"treadle resume {run_id}" in shown
     before = executions(noted)
 
+    gate.touch()
     run = treadle("resume", str(run_id)).data
 
     assert states(run) == {
