@@ -93,26 +93,30 @@ def print_verified(parts: Sequence[Verified], *, sound: bool) -> None:
 
 def print_exported(moved: Moved, file: Path) -> None:
     """Print what was written to an archive."""
-    print_line(f"{moved.calls} calls with {moved.values} values are in {file}.")
+    print_line(f"Written to {file}: {_counted(moved.calls, 'call')}, {_counted(moved.values, 'value')}.")
     if moved.incomplete:
-        print_line(f"{moved.incomplete} calls are left out: a value of theirs is gone.")
+        print_line(f"Left out, as values are gone: {_counted(moved.incomplete, 'call')}.")
 
 
 def print_imported(taken: Moved | TakenOver, *, dry_run: bool) -> None:
     """Print what was taken over, or would be, and what was left out for which reason."""
-    what = "would be" if dry_run else "are"
-    print_line(f"{taken.calls} calls {what} taken over; {taken.there} were there.")
+    what = "Would be taken over" if dry_run else "Taken over"
+    print_line(f"{what}: {_counted(taken.calls, 'call')}; there already: {taken.there}.")
     if isinstance(taken, Moved):
-        if taken.incomplete:
-            print_line(f"{taken.incomplete} are left out: a value of theirs is not in the archive.")
-        return
-    if taken.unsure:
-        print_line(
-            f"{taken.unsure} are left out: fleche's digests could be those of other arguments"
-            " (--trust-recorded takes them), or a value is gone."
-        )
-    if taken.unstorable:
-        print_line(f"{taken.unstorable} are left out: the cache cannot keep their values.")
+        left = {"values are not in the archive": taken.incomplete}
+    else:
+        left = {
+            "fleche's digests could be those of other arguments (--trust-recorded takes them), "
+            "or a value is gone": taken.unsure,
+            "the cache cannot keep their values": taken.unstorable,
+        }
+    for reason, count in left.items():
+        if count:
+            print_line(f"Left out, as {reason}: {_counted(count, 'call')}.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _print_freed(freed: int, *, dry_run: bool) -> None:

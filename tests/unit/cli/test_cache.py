@@ -145,7 +145,7 @@ def test_archive_is_exported_and_imported(call: Any, used: Any, tmp_path: Path) 
     would = call("cache", "import", "calls.zip", "--cache", "other", "--dry-run", "--json").data
     assert (would["calls"], would["there"]) == (2, 0)
     assert call("cache", "import", "calls.zip", "--cache", "other").out == (
-        "2 calls are taken over; 0 were there.\n"
+        "Taken over: 2 calls; there already: 0.\n"
     )
     with tc.cache(load("other")):
         assert scale.load([1, 2]) == ["2" * 100, "4" * 100]
@@ -172,8 +172,8 @@ def test_what_fleche_recorded_is_imported_and_its_files_stay_as_they_are(
     would = call("cache", "import", "old", "--dry-run", "--json").data
     assert (would["calls"], would["unsure"], would["there"]) == (1, 1, 0)
     said = call("cache", "import", "old")
-    assert "1 calls are taken over" in said.out
-    assert "1 are left out" in said.out
+    assert "Taken over: 1 call;" in said.out
+    assert "Left out, as fleche's digests could be" in said.out
     assert call("cache", "import", "old", "--json").data["there"] == 1
     [taken] = call("cache", "query", "--json").data["calls"]
     assert (taken["name"], taken["provenance"][:6]) == ("shout", "fleche")
