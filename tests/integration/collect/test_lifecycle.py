@@ -348,7 +348,7 @@ def test_interpreter_that_became_another_build_is_not_taken_for_the_old_one(here
     act(here, "deactivate", collected.package)
     (python.parents[1] / "lib" / python.name / "sitecustomize.py").write_text("")
 
-    with pytest.raises(InterpreterMissing, match="is not the Python any more") as caught:
+    with pytest.raises(InterpreterMissing, match="is another Python now") as caught:
         act(here, "reactivate", collected.package)
 
     assert "repair" in caught.value.remedy

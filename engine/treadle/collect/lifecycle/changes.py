@@ -189,7 +189,8 @@ def _same_interpreter(package: PackageRecord, environment: EnvironmentRecord) ->
     interpreter = examine(Path(environment.python), remedy=remedy)
     if environment_id(Lock(environment.lock), interpreter) != environment.id:
         raise InterpreterMissing(
-            f"{environment.python} is not the Python any more that {package.name} was built on.",
+            f"{package.name} cannot be built again as it was: {environment.python} is another Python now, "
+            "or this Treadle builds environments in another way.",
             remedy=remedy,
         )
     return interpreter
