@@ -24,4 +24,4 @@ def open_cluster(name: str, settings: Settings) -> Cluster:
     from treadle.clusters.slurm.cluster import SlurmCluster
 
     shared = Path(profile.shared_folder) if profile.shared_folder else settings.home
-    return SlurmCluster(name, profile, shared / "clusters")
+    return SlurmCluster(name, profile, shared / "clusters", home=settings.home)

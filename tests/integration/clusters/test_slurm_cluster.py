@@ -67,6 +67,15 @@ def test_closing_leaves_no_job_no_process_and_no_file(slurm: DevelopmentSlurm, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("exports", "found"), [({}, "ours"), ({"TREADLE_HOME": "theirs"}, "theirs")])
+def test_workers_find_the_home_folder_unless_the_profile_names_another(
+    tmp_path: Path, exports: dict[str, str], found: str
+) -> None:
+    profile = small_profile(slots=1, max_jobs=1, exports=exports)
+    with SlurmCluster("slurm", profile, tmp_path, home=Path("ours")) as cluster:
+        assert cluster.pool().submit(os.getenv, "TREADLE_HOME").result(60) == found
+
+
 def test_a_cancelled_job_is_told_by_its_number_and_who_did_it_and_another_takes_its_place(
     slurm: DevelopmentSlurm, tmp_path: Path
 ) -> None:

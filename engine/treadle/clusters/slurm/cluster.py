@@ -37,12 +37,14 @@ class SlurmCluster:
         name: What the user calls it.
         profile: What the site's people have settled.
         folder: Folder on storage that the nodes share; the cluster's own folder is made in it.
+        home: The home folder, where calls are cached that workers make; None: the one that is theirs.
     """
 
-    def __init__(self, name: str, profile: ClusterProfile, folder: Path) -> None:
+    def __init__(self, name: str, profile: ClusterProfile, folder: Path, *, home: Path | None = None) -> None:
         self.name = name
         self._profile = profile
         self._parent = folder
+        self._home = home
         self._book: JobBook = NoBook()
         self._session: Session | None = None
         self._exit = ExitStack()
@@ -105,7 +107,8 @@ class SlurmCluster:
         from treadle.clusters.slurm.session import Session  # Dask takes a second
 
         async def serve() -> None:
-            await Session(self.name, self._profile, token, folder, lambda: self._book).run(opened, closing)
+            session = Session(self.name, self._profile, token, folder, lambda: self._book, home=self._home)
+            await session.run(opened, closing)
 
         with quiet_dask():
             try:

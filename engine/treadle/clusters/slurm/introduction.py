@@ -26,6 +26,7 @@ class Introduction:
         module_path: Where workers find modules, as the driver does.
         patience_seconds: How long a worker tries to reach the scheduler.
         local_directory: Folder on the node for the worker's own folder; None for the node's temporary one.
+        home: The home folder, unless the job's variables name another; None: the one of whom it runs for.
     """
 
     scheduler: str
@@ -35,6 +36,7 @@ class Introduction:
     module_path: list[str]
     patience_seconds: float
     local_directory: str | None
+    home: str | None
 
     def write(self, folder: Path) -> None:
         """Write it into an existing private folder."""

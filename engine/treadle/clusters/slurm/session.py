@@ -43,19 +43,28 @@ class Session:
         token: Begins the names of all its jobs.
         folder: Private folder on storage that the nodes share; the caller removes it.
         book: Returns where jobs are written down.
+        home: The home folder; None: the one that workers find by themselves.
 
     Attributes:
         all_over: Whether it is known, after the end, that no job is left.
     """
 
     def __init__(
-        self, name: str, profile: ClusterProfile, token: str, folder: Path, book: Callable[[], JobBook]
+        self,
+        name: str,
+        profile: ClusterProfile,
+        token: str,
+        folder: Path,
+        book: Callable[[], JobBook],
+        *,
+        home: Path | None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self._name = name
         self._profile = profile
         self._token = token
         self._folder = folder
+        self._home = home
         self._book = book
         self._tokens = itertools.count()
         self._pools: dict[JobShape, SlurmPool] = {}
@@ -138,6 +147,7 @@ class Session:
                 module_path=sys.path,
                 patience_seconds=self._profile.start_seconds,
                 local_directory=self._profile.local_directory,
+                home=None if self._home is None else str(self._home),
             ).write(self._folder)
             yield
         finally:

@@ -33,7 +33,11 @@ def main(folder: str, name: str, slots: str, seconds: str) -> None:
     except FileNotFoundError:
         sys.exit("The run that this job was for has ended.")
     sys.path[:] = introduction.module_path
+    from treadle.execute.environment import HOME
     from treadle.execute.worker import name_worker
+
+    if introduction.home is not None:
+        os.environ.setdefault(HOME, introduction.home)
 
     name_worker(name, ends_at=ends_at, place=_place(os.environ))
     logging.getLogger("distributed").setLevel(logging.WARNING)
