@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from treadle.api import Server, local_server
@@ -38,6 +40,20 @@ def treadle(server: Server) -> Command:
     command = Command(server.folder.parent)
     command("collect", str(TASKS / "treadle-tasks-mock"))
     return command
+
+
+@pytest.fixture(scope="session")
+def sockets_of() -> Callable[[psutil.Process], Iterator[Any]]:
+    """Yields the sockets of a process and of all below it, as psutil has them; those that end hold none."""
+
+    def sockets(root: psutil.Process) -> Iterator[Any]:
+        for process in (root, *root.children(recursive=True)):
+            try:
+                yield from process.net_connections()
+            except psutil.NoSuchProcess:
+                continue
+
+    return sockets
 
 
 @pytest.fixture(scope="session")

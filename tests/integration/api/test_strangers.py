@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import stat
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -108,13 +109,10 @@ def test_server_says_that_it_is_alive(base: str, bearer: dict[str, str]) -> None
         assert client.get("/prefect/api/ready").status_code == 200
 
 
-def test_server_listens_on_one_port_of_loopback_alone(shared: Settings, base: str) -> None:
+def test_server_listens_on_one_port_of_loopback_alone(shared: Settings, base: str, sockets_of: Any) -> None:
     address = claim(shared.server_folder)
     assert isinstance(address, Address)
-    process = psutil.Process(address.pid)
-    connections = [
-        one for each in (process, *process.children(recursive=True)) for one in each.net_connections()
-    ]
+    connections = list(sockets_of(psutil.Process(address.pid)))
 
     listening = {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
 

@@ -7,8 +7,9 @@ import http.client
 import socket
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -24,10 +25,13 @@ PATIENCE_SECONDS = 3.0
 
 
 Place = tuple[str, int]
+Sockets = Callable[[psutil.Process], Iterator[Any]]
 
 
 @pytest.fixture(scope="module", params=["local", "slurm"])
-def ports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Place]]:
+def ports(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sockets_of: Sockets
+) -> Iterator[list[Place]]:
     """Give address and port of every TCP socket on which a cluster listens while it is at work."""
     folder = tmp_path_factory.mktemp("cluster")
     with pytest.MonkeyPatch.context() as patch:
@@ -36,25 +40,24 @@ def ports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             for name, value in request.getfixturevalue("slurm").environment.items():
                 patch.setenv(name, value)
             cluster = SlurmCluster("slurm", small_profile(slots=2), folder)
-        before = listening(folder)
+        before = listening(folder, sockets_of)
         with cluster:
             assert cluster.pool().submit(abs, -1).result(60) == 1
-            opened = listening(folder) - before
+            opened = listening(folder, sockets_of) - before
             assert request.param == "slurm" or all(address == "127.0.0.1" for address, _ in opened)
             assert modes_within(folder) <= {0o700, 0o600}
             yield sorted(opened)
             assert cluster.pool().submit(abs, -2).result(60) == 2, "the strangers broke it"
 
 
-def listening(folder: Path) -> set[Place]:
+def listening(folder: Path, sockets_of: Sockets) -> set[Place]:
     me = psutil.Process()
     workers = [psutil.Process(pid) for pid in worker_pids(folder)]
     return {
-        (connection.laddr.ip, connection.laddr.port)
+        (opened.laddr.ip, opened.laddr.port)
         for root in [me, *workers]
-        for process in [root, *root.children(recursive=True)]
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
+        for opened in sockets_of(root)
+        if opened.status == psutil.CONN_LISTEN
     }
 
 
