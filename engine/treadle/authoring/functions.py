@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from treadle.errors import SourceInvalid, WorkflowInvalid
 from treadle.model.marks import Mark, mark_of
 from treadle.model.problems import listed
-from treadle.model.task import Part, Task, TaskPart, TaskType
+from treadle.model.task import Part, Task, TaskPart, TaskType, found_by
+from treadle.scripts import is_script
 
 if TYPE_CHECKING:
     from treadle.ledger import Ledger
@@ -23,23 +24,32 @@ if TYPE_CHECKING:
 VERSION = "0"
 """Of packages of functions: their code is where it is, and has no version."""
 
-_BY_PREFECT = "__prefect_loader_"
-"""How the names begin that Prefect gives to the modules of flow files."""
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a worker finds a function: the module's name, the name in it, and where the module lies."""
+    """Where a worker finds a function.
+
+    Attributes:
+        module: Name of its module.
+        name: Its name there.
+        folder: Where the module lies; None if it is installed.
+        in_script: The module is the file of a script.
+    """
 
     module: str
     name: str
     folder: str | None
+    in_script: bool = False
+
+    @property
+    def function(self) -> str:
+        """As a task has it."""
+        return f"{self.module}:{self.name}"
 
     @property
     def spelled(self) -> str:
-        """As `find_function` takes it."""
-        spelled = f"{self.module}:{self.name}"
-        return f"{spelled}@{self.folder}" if self.folder else spelled
+        """As workers find it."""
+        return found_by(self.function, self.folder, in_script=self.in_script)
 
 
 def place_of(function: Callable[..., object]) -> Place:
@@ -65,7 +75,7 @@ def place_of(function: Callable[..., object]) -> Place:
     if function.__module__ == "__main__" and spec is not None:  # python -m
         return Place(spec.name, name, _folder_of(spec.name, Path(spec.origin or "")))
     file = getattr(module, "__file__", None)
-    if function.__module__ == "__main__" or function.__module__.startswith(_BY_PREFECT):
+    if is_script(function.__module__):
         return _in_script(name, file or function.__code__.co_filename)
     return Place(
         function.__module__, name, None if file is None else _folder_of(function.__module__, Path(file))
@@ -90,7 +100,7 @@ def _in_script(name: str, file: str) -> Place:
             f"Workers cannot import {path.name}, in which the function {name} is.",
             remedy="Give the file a name that a module can have and that no other module has.",
         )
-    return Place(module, name, folder)
+    return Place(module, name, folder, in_script=True)
 
 
 def _is_other(module: ModuleType | None, path: Path) -> bool:
@@ -156,8 +166,9 @@ def _part(function: Callable[..., object], resources: object) -> TaskPart:
     place = place_of(function)
     return TaskPart.model_validate(
         {
-            "function": f"{place.module}:{place.name}",
+            "function": place.function,
             "folder": place.folder,
+            "in_script": place.in_script,
             "meta": resources,
             "args_schema": args_schema(function, read_docstring(function.__doc__)[1]),
         }

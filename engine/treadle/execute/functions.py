@@ -28,19 +28,19 @@ from treadle.execute.records import DONE, Verdict, failed, judge_output, last_li
 from treadle.model.records import UnitRecord
 from treadle.model.states import Cause
 from treadle.model.units import ENGINE_ARGUMENTS
+from treadle.scripts import note_script
 
 
 @functools.lru_cache(maxsize=1024)
 def find_function(name: str) -> Callable[..., Any]:
-    """Return the function that `module:qualname` names, or `module:qualname@folder`.
+    """Return the function that a unit calls, found as `treadle.model.task.found_by` has it.
 
     A folder is put at the end of where modules are looked for.
 
     Raises:
         CommandInvalid: There is none.
     """
-    spelled, _, folder = name.partition("@")
-    module, _, qualname = spelled.partition(":")
+    module, qualname, folder = _read_name(name)
     if folder and folder not in sys.path:
         sys.path.append(folder)
     remedy = "Correct the task's function, or install its package where the workers run."
@@ -54,6 +54,19 @@ def find_function(name: str) -> Callable[..., Any]:
         raise CommandInvalid(f"{name!r} is not a function.", remedy=remedy)
     function: Callable[..., Any] = found
     return function
+
+
+def _read_name(name: str) -> tuple[str, str, str]:
+    """Return a function's module, its name there, and the module's folder, empty if it is installed."""
+    if name.startswith("/"):
+        file, _, qualname = name.rpartition(":")
+        folder, _, base = file.rpartition("/")
+        module = base.removesuffix(".py")
+        note_script(module)
+        return module, qualname, folder
+    spelled, _, folder = name.partition("@")
+    module, _, qualname = spelled.partition(":")
+    return module, qualname, folder
 
 
 def call_function(name: str, arguments: Mapping[str, JsonValue]) -> object:
@@ -81,7 +94,7 @@ def is_as_in_its_files(name: str) -> bool:
     Args:
         name: As `find_function` takes it. Without a folder its package is an installed one, and stays.
     """
-    folder = name.partition("@")[2]
+    *_, folder = _read_name(name)
     return not folder or imports_stand(folder)
 
 

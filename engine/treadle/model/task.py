@@ -70,6 +70,23 @@ FunctionName = Annotated[
 """A Python function as `module:qualified.name`."""
 
 
+def found_by(function: str, folder: str | None, *, in_script: bool) -> str:
+    """Return what workers find a function by.
+
+    Args:
+        function: `module:qualified.name`.
+        folder: Where its module lies, if it is not installed; a script's always is somewhere.
+        in_script: Whether that module is the file of a script.
+
+    Returns:
+        `module:qualified.name`, the same with `@folder`, or `folder/module.py:qualified.name` of a script.
+    """
+    if folder is None:
+        return function
+    module, _, name = function.partition(":")
+    return f"{folder}/{module}.py:{name}" if in_script else f"{function}@{folder}"
+
+
 class TaskPart(Value):
     """One program of a task, with its default resources and the schema of its arguments.
 
@@ -80,6 +97,7 @@ class TaskPart(Value):
         executable: Path relative to the package's root.
         function: A function that the engine's own environment can import.
         folder: Where the function's module lies, if it is not installed.
+        in_script: That module is the file of a script.
         meta: Default resources, by the keys of Fractal 1.9.
         args_schema: JSON Schema of the arguments, exactly as the package wrote it.
     """
@@ -87,6 +105,7 @@ class TaskPart(Value):
     executable: Text | None = None
     function: FunctionName | None = None
     folder: Text | None = None
+    in_script: bool = False
     meta: JsonObject = Field(default_factory=dict)
     args_schema: Schema | None = None
 
@@ -194,9 +213,8 @@ class InstalledTask(Value):
         return (self.installed.python, posixpath.join(self.installed.root, executable))
 
     def function(self, part: Part) -> str | None:
-        """Return the function that one part is, as workers find it; None for an executable.
-
-        It is `module:qualified.name`, followed by `@folder` where the module is not installed.
-        """
+        """Return the function that one part is, as `found_by` has it; None for an executable."""
         found = self.task.part(part)
-        return f"{found.function}@{found.folder}" if found.function and found.folder else found.function
+        if found.function is None:
+            return None
+        return found_by(found.function, found.folder, in_script=found.in_script)

@@ -35,7 +35,7 @@ def note(x: int, folder: Path) -> int:
 """
 
 
-def test_a_cached_function_that_is_mapped_makes_no_call_twice_and_keeps_them_in_the_home(script: Any) -> None:
+def test_a_cached_function_that_is_mapped_makes_no_call_twice_there_or_here(script: Any) -> None:
     said = script.run(
         """
 import json, os
@@ -50,12 +50,12 @@ def square(x: int) -> int:
 
 if __name__ == "__main__":
     squares = treadle.load_function(square)
-    values = [squares.map([1, 2]), squares.map([2, 3, 1])]
+    values = [squares.map([1, 2]), squares.map([2, 3, 1]), [square(3), square(1)]]
     print(json.dumps({"values": values, "home": os.environ["TREADLE_HOME"]}))
 """
     )
 
-    assert said["values"] == [[1, 4], [4, 9, 1]]
+    assert said["values"] == [[1, 4], [4, 9, 1], [9, 1]]
     assert sorted((script.folder / "noted").read_text().split()) == ["1", "2", "3"]
     kept = script.treadle("cache", "query", "--function", "square").data
     assert len(kept["calls"]) == 3

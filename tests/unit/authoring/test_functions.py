@@ -76,9 +76,9 @@ def run(*words: str, text: str | None = None) -> str:
 ASK = "from treadle.authoring.functions import place_of\ndef f(x): return x\nprint(place_of(f).spelled)\n"
 
 
-def test_a_function_of_the_script_that_runs_is_found_by_the_scripts_name(tmp_path: Path) -> None:
+def test_a_function_of_the_script_that_runs_is_found_by_the_scripts_file(tmp_path: Path) -> None:
     (tmp_path / "study.py").write_text(ASK)
-    assert run(str(tmp_path / "study.py")).strip() == f"study:f@{tmp_path}"
+    assert run(str(tmp_path / "study.py")).strip() == f"{tmp_path}/study.py:f"
 
 
 def test_a_function_of_a_module_that_runs_is_found_by_the_modules_name(

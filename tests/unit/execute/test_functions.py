@@ -135,3 +135,14 @@ def test_a_function_may_lie_in_any_folder(tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "functions_elsewhere.py").write_text("def f(): return {'value': 1}\n")
     [record] = run_batch(batch(tmp_path, (f"functions_elsewhere:f@{folder}", {})))
     assert record.output == {"value": 1}
+
+
+def test_a_function_of_a_script_is_found_by_the_scripts_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = tmp_path / "with:colon@sign"
+    folder.mkdir()
+    (folder / "script_elsewhere.py").write_text("def f(): return {'value': __name__}\n")
+    [record] = run_batch(batch(tmp_path, (f"{folder}/script_elsewhere.py:f", {})))
+    assert record.output == {"value": "script_elsewhere"}

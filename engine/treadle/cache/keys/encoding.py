@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from treadle.cache.keys.digest import Digest
 from treadle.errors import Indigestible
+from treadle.scripts import is_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,9 +81,9 @@ def refusal(error: Exception) -> Refused:
 
 
 def module_name(made: Any) -> str:
-    """Return the module of a function or class; a script's is the same in processes that it spawns."""
+    """Return the module of a function or class; a script's is the same in each process that has it."""
     name = str(made.__module__ or "")
-    return "__main__" if name == "__mp_main__" else name
+    return "__main__" if is_script(name) else name
 
 
 class Encoding:

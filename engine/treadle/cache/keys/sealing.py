@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
@@ -17,6 +16,7 @@ from treadle.cache.keys.digest import Digest
 from treadle.cache.keys.encoding import SCHEME, Encoding, Refused, module_name, refusal
 from treadle.cache.keys.signature import Signature
 from treadle.cache.records import Reference, SealedCall
+from treadle.scripts import file_of
 
 _MAIN = "__main__"
 
@@ -165,17 +165,7 @@ def _module(function: Callable[..., Any], options: KeyOptions) -> str | None:
     name = module_name(function)
     if name != _MAIN or options.with_code:
         return name or None
-    file = _file(function)
-    return name if file is None else str(Path(file).absolute())
-
-
-def _file(function: Callable[..., Any]) -> str | None:
-    """Return the file of a script or notebook; None where there is none, or nobody says."""
-    variables = getattr(function, "__globals__", {})
-    in_jupyter = os.environ.get("JPY_SESSION_NAME", "")
-    notebook = in_jupyter if in_jupyter.endswith(".ipynb") else None
-    told = (variables.get("__file__"), variables.get("__vsc_ipynb_file__"), notebook)
-    return next((file for file in told if isinstance(file, str) and file), None)
+    return file_of(getattr(function, "__globals__", {})) or name
 
 
 def key_of(

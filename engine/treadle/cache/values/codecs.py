@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from treadle.cache.values.buffers import LARGE_BYTES, join_buffers, split_buffers
 from treadle.cache.values.compression import Bytes
 from treadle.cache.values.envelope import BOUNDARY
+from treadle.cache.values.script_classes import reduce_class
 from treadle.cache.values.unpickling import Allowed, unpickle
 from treadle.errors import Unstorable
 
@@ -130,6 +131,9 @@ def _cloudpickler() -> type[pickle.Pickler]:
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # as above
         def reducer_override(self, value: object) -> Reduced:
+            known = reduce_class(value)
+            if known is not None:
+                return known
             reduced = _reduce_foreign_array(value)
             return super().reducer_override(value) if reduced is _UNCHANGED else reduced
 
@@ -140,8 +144,11 @@ def _dill(value: object, written: io.BytesIO, buffers: BufferCallback) -> None:
     del buffers  # it keeps arrays in its own way
     import dill
 
+    def reduce(part: object) -> Reduced:
+        return reduce_class(part) or _reduce_array(part)
+
     pickler = dill.Pickler(written, _PROTOCOL)
-    pickler.reducer_override = _reduce_array
+    pickler.reducer_override = reduce
     pickler.dump(value)
 
 
