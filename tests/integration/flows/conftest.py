@@ -136,9 +136,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployments(treadle: Command, server: Server, prefect_api: Ask, clone: Path) -> Iterator[Deployments]:
-    """All that `deployments/prefect.yaml` names, deployed by Prefect's own command."""
+    """All that `deployments/prefect.yaml` names, deployed by Prefect's own command.
+
+    Whoever tests on this server later does without the worker, which runs and refreshes all that there is.
+    """
     settings = Settings(home=treadle.home, port=0, runs_at_once=2)
     with serving_deployments(settings, server):
         deadline = time.monotonic() + DEADLINE_SECONDS
