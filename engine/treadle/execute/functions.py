@@ -41,6 +41,8 @@ def find_function(name: str) -> Callable[..., Any]:
         CommandInvalid: There is none.
     """
     module, qualname, folder = _read_name(name)
+    if _is_in_script(name):
+        note_script(module)
     if folder and folder not in sys.path:
         sys.path.append(folder)
     remedy = "Correct the task's function, or install its package where the workers run."
@@ -56,14 +58,16 @@ def find_function(name: str) -> Callable[..., Any]:
     return function
 
 
+def _is_in_script(name: str) -> bool:
+    return name.startswith("/")
+
+
 def _read_name(name: str) -> tuple[str, str, str]:
     """Return a function's module, its name there, and the module's folder, empty if it is installed."""
-    if name.startswith("/"):
+    if _is_in_script(name):
         file, _, qualname = name.rpartition(":")
         folder, _, base = file.rpartition("/")
-        module = base.removesuffix(".py")
-        note_script(module)
-        return module, qualname, folder
+        return base.removesuffix(".py"), qualname, folder
     spelled, _, folder = name.partition("@")
     module, _, qualname = spelled.partition(":")
     return module, qualname, folder
