@@ -101,17 +101,20 @@ def test_home_that_cannot_be_made_is_an_error_with_a_remedy(call, tmp_path: Path
 
 
 def test_interrupt_ends_with_one_line_and_130(tmp_path: Path) -> None:
-    """The command waits to open a pipe that nobody writes to; Ctrl-C then comes."""
+    """The command reads a pipe that nobody writes to; Ctrl-C then comes.
+
+    The pipe ends after the signal: one that comes just before the read has its effect when the read is over.
+    """
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    command = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "treadle", "workflow", "import", str(pipe)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    writer = os.open(pipe, os.O_WRONLY)  # returns when the command has opened its end
-    command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=30)
-    os.close(writer)
+    ) as command:
+        writer = os.open(pipe, os.O_WRONLY)  # returns when the command has opened its end
+        command.send_signal(signal.SIGINT)
+        os.close(writer)
+        out, err = command.communicate(timeout=30)
     assert (command.returncode, out, err) == (130, "", "Error: Interrupted.\n")
