@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from treadle.testing.command import Command
@@ -20,7 +20,11 @@ DEADLINE = 120
 
 
 def _any(home: Path, pattern: str) -> bool:
-    return next(home.glob(pattern), None) is not None
+    """Whether there is such a path; where a folder is renamed while it looks, the next look says."""
+    try:
+        return next(home.glob(pattern), None) is not None
+    except FileNotFoundError:
+        return False
 
 
 MOMENTS: dict[str, Callable[[Path], bool]] = {
@@ -66,25 +70,18 @@ def _kill_at(moment: Callable[[Path], bool], treadle: Command, *, with_children:
     deadline = time.monotonic() + DEADLINE
     while not moment(treadle.home) and process.poll() is None:
         assert time.monotonic() < deadline, "the moment did not come"
-    children = _descendants(process.pid) if with_children else []
-    for pid in (process.pid, *children):
-        _kill(pid)
+        time.sleep(0.005)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        collection = psutil.Process(process.pid)
+        children = collection.children(recursive=True) if with_children else []
+        for victim in (collection, *children):
+            _kill(victim)
     process.wait()
 
 
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob(f"{pid}/task/*/children"):
-        for child in map(int, folder.read_text().split()):
-            found += [child, *_descendants(child)]
-    return found
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _kill(victim: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        victim.kill()
 
 
 def _assert_whole(environment: str) -> None:
