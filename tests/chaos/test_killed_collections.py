@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -59,29 +60,24 @@ def test_a_killed_collection_is_healed_by_the_next(moment: str, tmp_path: Path) 
 
 
 def _kill_at(moment: Callable[[Path], bool], treadle: Command, *, with_children: bool) -> None:
-    """Begin a collection and kill it at a moment; one that is faster than our look ends by itself."""
-    process = subprocess.Popen(
+    """Begin a collection and kill it at a moment."""
+    with psutil.Popen(
         treadle.words("collect", str(PROJECT)),
         env=treadle.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
-    deadline = time.monotonic() + DEADLINE
-    while not moment(treadle.home) and process.poll() is None:
-        assert time.monotonic() < deadline, "the moment did not come"
-        time.sleep(0.005)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        collection = psutil.Process(process.pid)
+    ) as collection:
+        deadline = time.monotonic() + DEADLINE
+        while not moment(treadle.home):
+            assert collection.poll() is None, "it ended before the moment was seen"
+            assert time.monotonic() < deadline, "the moment did not come"
+            time.sleep(0.005)
         children = collection.children(recursive=True) if with_children else []
         for victim in (collection, *children):
-            _kill(victim)
-    process.wait()
-
-
-def _kill(victim: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        victim.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+    assert collection.returncode == -signal.SIGKILL
 
 
 def _assert_whole(environment: str) -> None:
